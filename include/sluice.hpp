@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_HPP
+#define SLUICE_HPP
+
+#include <sluice/channel.hpp>
+#include <sluice/error.hpp>
+#include <sluice/threading.hpp>
+
+#endif  // SLUICE_HPP

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_CHANNEL_HPP
+#define SLUICE_CHANNEL_HPP
+
+#include <sluice/error.hpp>
+#include <sluice/receiver.hpp>
+#include <sluice/sender.hpp>
+#include <sluice/threading.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution_context.hpp>
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace sluice {
+
+namespace detail {
+
+template <class T, class Executor, class Threading>
+std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>> open_channel(
+    const Executor& ex, std::size_t capacity) {
+  using state_type = core::channel_state<T, Threading>;
+  // A new state counts one sender, one receiver and one reference.
+  core::state_ref<state_type> state(new state_type(capacity));
+  std::uint64_t sending = state->new_owner();
+  std::uint64_t receiving = state->new_owner();
+  return {channel_access::make<sender<T, Executor, Threading>>(state, sending, ex),
+          channel_access::make<receiver<T, Executor, Threading>>(state, receiving, ex)};
+}
+
+template <class ExecutionContext>
+using enable_for_context =
+    std::enable_if_t<std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>>;
+
+template <class Executor, class Source>
+using enable_for_executor =
+    std::enable_if_t<!std::is_convertible_v<Source&, boost::asio::execution_context&> &&
+                     std::is_constructible_v<Executor, const Source&>>;
+
+}  // namespace detail
+
+/// Makes a channel that holds up to `capacity` values; with 0 each send meets a receive.
+/**
+ * @param source The executor on which completions run by default, or a context that has one.
+ * @returns The sending and the receiving end, a `std::pair`.
+ * Throws `std::bad_alloc`. Memory for values is taken as they come.
+ *
+ * The ends have the type-erased `any_io_executor`, as Asio's own I/O objects do; name another one, and
+ * the threading policy, as template arguments: `make_channel<int, io_context::executor_type>(...)`.
+ *
+ * @code
+ * auto [tx, rx] = sluice::make_channel<std::string>(context, 64);
+ * @endcode
+ */
+template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded,
+          class Source, class = detail::enable_for_executor<Executor, Source>>
+[[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
+make_channel(const Source& source, std::size_t capacity) {
+  return detail::open_channel<T, Executor, Threading>(Executor(source), capacity);
+}
+
+template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded,
+          class ExecutionContext, class = detail::enable_for_context<ExecutionContext>>
+[[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
+make_channel(ExecutionContext& context, std::size_t capacity) {
+  return detail::open_channel<T, Executor, Threading>(Executor(context.get_executor()), capacity);
+}
+
+/// Makes a channel that is never full. Its memory follows what it holds; keep an eye on size().
+template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded,
+          class Source, class = detail::enable_for_executor<Executor, Source>>
+[[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
+make_unbounded_channel(const Source& source) {
+  return make_channel<T, Executor, Threading>(
+      source, detail::core::channel_core<Threading>::unlimited);
+}
+
+template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded,
+          class ExecutionContext, class = detail::enable_for_context<ExecutionContext>>
+[[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
+make_unbounded_channel(ExecutionContext& context) {
+  return make_channel<T, Executor, Threading>(
+      context, detail::core::channel_core<Threading>::unlimited);
+}
+
+}  // namespace sluice
+
+#endif  // SLUICE_CHANNEL_HPP

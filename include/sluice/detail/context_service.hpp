@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_CONTEXT_SERVICE_HPP
+#define SLUICE_DETAIL_CONTEXT_SERVICE_HPP
+
+// Tells states when an execution context goes away. Each context has a registry of the states in
+// which something of it waits, or has waited; an entry is a context_site, owned by the state.
+//
+// A state may die while its context is destroyed by another thread. Either the registry takes an
+// entry out first and finds the state still referenced, and then evicts from it; or the state's
+// destructor takes the entry out first. `linked_` says which, under the lock of the registry, and
+// the registry itself lives as long as anything refers to it.
+
+#include <sluice/detail/core/state.hpp>
+
+#include <boost/asio/execution_context.hpp>
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace sluice::detail {
+
+namespace asio = boost::asio;
+
+class context_site;
+
+/// The states that wait for something of one context. Everything is protected by `mutex_`.
+class context_registry {
+ public:
+  /// Makes `state` known to the context. False if the context is going away.
+  template <class State>
+  static bool add(const std::shared_ptr<context_registry>& registry, State& state,
+                  const asio::execution_context& context);
+
+  void remove(context_site& entry) noexcept;
+
+  void shut_down() noexcept;
+
+ private:
+  void link(context_site& entry) noexcept;
+  void unlink(context_site& entry) noexcept;
+
+  std::mutex mutex_;
+  context_site* first_ = nullptr;
+  bool shut_down_ = false;
+};
+
+class context_site final : public core::site {
+ public:
+  context_site(std::shared_ptr<context_registry> registry, core::evictable& state,
+               const void* home) noexcept
+      : core::site(home), registry_(std::move(registry)), state_(&state) {}
+
+  ~context_site() override { registry_->remove(*this); }
+
+ private:
+  friend class context_registry;
+
+  const std::shared_ptr<context_registry> registry_;
+  core::evictable* const state_;
+  context_site* previous_ = nullptr;
+  context_site* next_ = nullptr;
+  bool linked_ = false;
+};
+
+inline void context_registry::link(context_site& entry) noexcept {
+  entry.next_ = first_;
+  if (first_ != nullptr) first_->previous_ = &entry;
+  first_ = &entry;
+  entry.linked_ = true;
+}
+
+inline void context_registry::unlink(context_site& entry) noexcept {
+  (entry.previous_ ? entry.previous_->next_ : first_) = entry.next_;
+  if (entry.next_ != nullptr) entry.next_->previous_ = entry.previous_;
+  entry.previous_ = entry.next_ = nullptr;
+  entry.linked_ = false;
+}
+
+template <class State>
+bool context_registry::add(const std::shared_ptr<context_registry>& registry, State& state,
+                           const asio::execution_context& context) {
+  auto entry = std::make_unique<context_site>(registry, state, &context);
+  context_site* added = entry.get();
+  std::lock_guard<std::mutex> lock(registry->mutex_);
+  if (registry->shut_down_) return false;
+  // An entry that is not needed stays here and is destroyed after unlocking.
+  state.add_site(entry);
+  if (!entry) registry->link(*added);
+  return true;
+}
+
+inline void context_registry::remove(context_site& entry) noexcept {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (entry.linked_) unlink(entry);
+}
+
+inline void context_registry::shut_down() noexcept {
+  std::unique_lock<std::mutex> lock(mutex_);
+  // What is dropped may run destructors that begin new operations, so this goes on until nothing
+  // is left; only then is the registry closed.
+  while (context_site* entry = first_) {
+    unlink(*entry);
+    core::evictable* state = entry->state_;
+    const void* home = entry->home();
+    if (!state->try_reference()) continue;
+    lock.unlock();
+    state->evict(home);
+    state->release();
+    lock.lock();
+  }
+  shut_down_ = true;
+}
+
+/// The service through which a context announces its end.
+class context_service final : public asio::execution_context::service {
+ public:
+  using key_type = context_service;
+  static inline asio::execution_context::id id;
+
+  explicit context_service(asio::execution_context& context)
+      : asio::execution_context::service(context),
+        registry_(std::make_shared<context_registry>()) {}
+
+  const std::shared_ptr<context_registry>& registry() const noexcept { return registry_; }
+
+ private:
+  void shutdown() override { registry_->shut_down(); }
+
+  const std::shared_ptr<context_registry> registry_;
+};
+
+/// Makes `state` known to the context, so that nothing of it outlives the context. False if the
+/// context is going away already.
+template <class State>
+bool register_state(State& state, asio::execution_context& context) {
+  return context_registry::add(asio::use_service<context_service>(context).registry(), state,
+                               context);
+}
+
+}  // namespace sluice::detail
+
+#endif  // SLUICE_DETAIL_CONTEXT_SERVICE_HPP

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_CORE_STATE_HPP
+#define SLUICE_DETAIL_CORE_STATE_HPP
+
+// What the states of all primitives have in common: a reference count for their memory, one lock,
+// the gate for wake-ups, and the list of contexts (sites) whose destruction they have to hear of.
+//
+// Rules that hold for every state:
+// - A `section` is the only way to the lock. Waiters are put on its wake list inside and are woken
+//   when it ends, after unlocking, so no executor and no handler ever runs under the lock.
+// - Who ends a section that wakes somebody must keep the state alive until it has ended.
+// - Lock order: the registry of a context before the lock of a state.
+//
+// `sites_` and the gate are protected by the lock; `references_` counts by itself.
+
+#include <sluice/detail/core/waiter.hpp>
+#include <sluice/detail/core/wake_gate.hpp>
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+namespace sluice::detail::core {
+
+/// One context that some waiters of a state live in. The Asio layer derives the real one.
+class site {
+ public:
+  explicit site(const void* home) noexcept : home_(home) {}
+  site(const site&) = delete;
+  site& operator=(const site&) = delete;
+  virtual ~site() = default;
+
+  const void* home() const noexcept { return home_; }
+
+ private:
+  template <class>
+  friend class state;
+
+  const void* const home_;
+  std::unique_ptr<site> next_;
+};
+
+/// The side of a state that the registry of a context sees.
+class evictable {
+ public:
+  /// Takes a reference unless the last one is gone already.
+  virtual bool try_reference() noexcept = 0;
+  virtual void release() noexcept = 0;
+
+  /// Takes away everything that waits for `home`, waits for wake-ups that are under way, and drops
+  /// what it took. Called without any lock, while the context still accepts work.
+  virtual void evict(const void* home) noexcept = 0;
+
+ protected:
+  ~evictable() = default;
+};
+
+template <class Threading>
+class state : public evictable {
+ public:
+  /// The lock, together with the list of those who are woken when it is given back.
+  class section {
+   public:
+    explicit section(state& s) noexcept : state_(s) { state_.mutex_.lock(); }
+    section(const section&) = delete;
+    section& operator=(const section&) = delete;
+
+    ~section() {
+      if (wakes.empty()) {
+        state_.mutex_.unlock();
+        return;
+      }
+      unsigned phase = state_.gate_.enter();
+      state_.mutex_.unlock();
+      wakes.wake_all();
+      state_.gate_.leave(phase);
+    }
+
+    wake_list wakes;
+
+   private:
+    state& state_;
+  };
+
+  state() = default;
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+
+  bool try_reference() noexcept final {
+    unsigned count = references_.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (references_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed,
+                                            std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+
+  void release() noexcept final {
+    // Acquire and release: everything done through any reference happens before the destruction.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  /// Adds a site unless its context is known already.
+  template <class Site>
+  void add_site(std::unique_ptr<Site>& added) noexcept {
+    section s(*this);
+    if (knows(added->home())) return;
+    std::unique_ptr<site> entry(std::move(added));
+    entry->next_ = std::move(sites_);
+    sites_ = std::move(entry);
+  }
+
+  void evict(const void* home) noexcept final {
+    wake_list evicted;
+    std::unique_ptr<site> gone;
+    typename wake_gate<Threading>::turn_ticket ticket{};
+    while (!try_evict(home, evicted, gone, ticket)) Threading::yield();
+    while (!gate_.passed(ticket)) Threading::yield();
+    evicted.drop_all();
+  }
+
+ protected:
+  virtual ~state() {
+    // Not recursively: a channel may have met many contexts.
+    while (sites_) sites_ = std::move(sites_->next_);
+  }
+
+  /// Moves every waiter that lives in `home` from its queue to `evicted`; the lock is held.
+  virtual void collect(const void* home, wake_list& evicted, section& s) noexcept = 0;
+
+  /// True if every context of the waiter is registered; the lock is held.
+  bool knows_homes_of(const waiter& w) const noexcept {
+    return knows(w.homes[0]) && knows(w.homes[1]);
+  }
+
+  /// Keeps contexts alive between two sections of one waiter that goes back to wait.
+  unsigned enter_gate() noexcept { return gate_.enter(); }
+  void leave_gate(unsigned phase) noexcept { gate_.leave(phase); }
+
+ private:
+  bool knows(const void* home) const noexcept {
+    if (home == nullptr) return true;
+    for (const site* s = sites_.get(); s != nullptr; s = s->next_.get())
+      if (s->home_ == home) return true;
+    return false;
+  }
+
+  bool try_evict(const void* home, wake_list& evicted, std::unique_ptr<site>& gone,
+                 typename wake_gate<Threading>::turn_ticket& ticket) noexcept {
+    section s(*this);
+    if (!gate_.turn(ticket)) return false;
+    for (std::unique_ptr<site>* place = &sites_; *place; place = &(*place)->next_) {
+      if ((*place)->home_ != home) continue;
+      gone = std::move(*place);
+      *place = std::move(gone->next_);
+      break;
+    }
+    collect(home, evicted, s);
+    return true;
+  }
+
+  typename Threading::mutex mutex_;
+  typename Threading::template atomic<unsigned> references_{1u};
+  wake_gate<Threading> gate_;
+  std::unique_ptr<site> sites_;
+};
+
+/// A counted reference to the memory of a state; it keeps nothing open.
+template <class State>
+class state_ref {
+ public:
+  state_ref() noexcept = default;
+  /// Takes over a reference that has been counted.
+  explicit state_ref(State* counted) noexcept : state_(counted) {}
+
+  static state_ref share(State* s) noexcept {
+    if (s != nullptr) s->add_reference();
+    return state_ref(s);
+  }
+
+  state_ref(const state_ref& other) noexcept : state_ref(share(other.state_)) {}
+  state_ref(state_ref&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+
+  state_ref& operator=(state_ref other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+
+  ~state_ref() {
+    if (state_ != nullptr) state_->release();
+  }
+
+  State* get() const noexcept { return state_; }
+  State& operator*() const noexcept { return *state_; }
+  State* operator->() const noexcept { return state_; }
+  explicit operator bool() const noexcept { return state_ != nullptr; }
+
+ private:
+  State* state_ = nullptr;
+};
+
+}  // namespace sluice::detail::core
+
+#endif  // SLUICE_DETAIL_CORE_STATE_HPP

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_EXECUTOR_HPP
+#define SLUICE_DETAIL_EXECUTOR_HPP
+
+// How a completion reaches an executor.
+//
+// An operation in flight is handed to executors as one small function object, `posted`, that owns
+// it: run, it completes the operation; destroyed without having run, it drops it. Its type does not
+// depend on the operation, so every executor's machinery is instantiated once and not per handler.
+//
+// An any_io_executor is unwrapped to the executors known here. It could neither honour an allocator
+// nor pass on a function without allocating twice.
+
+#include <sluice/detail/core/waiter.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/require.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace sluice::detail {
+
+namespace asio = boost::asio;
+
+/// An operation on its way through an executor.
+class posted {
+ public:
+  using function = void (*)(core::waiter&);
+
+  posted(core::waiter& w, function run) noexcept : waiter_(&w), run_(run) {}
+  posted(posted&& other) noexcept
+      : waiter_(std::exchange(other.waiter_, nullptr)), run_(other.run_) {}
+  posted& operator=(posted&&) = delete;
+
+  ~posted() {
+    if (waiter_ != nullptr) waiter_->drop();
+  }
+
+  /// Changes what running it means.
+  void become(function run) noexcept { run_ = run; }
+
+  void operator()() { run_(*std::exchange(waiter_, nullptr)); }
+
+ private:
+  core::waiter* waiter_;
+  function run_;
+};
+
+/// The executor that counts as outstanding work on another one as long as it exists.
+template <class Executor>
+using work_type = std::decay_t<decltype(asio::prefer(
+    std::declval<const Executor&>(), asio::execution::outstanding_work.tracked))>;
+
+template <class Executor, class = void>
+struct names_context : std::false_type {};
+
+template <class Executor>
+struct names_context<Executor, std::void_t<decltype(asio::query(std::declval<const Executor&>(),
+                                                                asio::execution::context))>>
+    : std::is_convertible<decltype(asio::query(std::declval<const Executor&>(),
+                                               asio::execution::context)),
+                          asio::execution_context&> {};
+
+/// The context an executor belongs to, or null if it does not tell.
+template <class Executor>
+asio::execution_context* context_of(const Executor& ex) {
+  if constexpr (names_context<Executor>::value) {
+    return &static_cast<asio::execution_context&>(asio::query(ex, asio::execution::context));
+  } else {
+    static_cast<void>(ex);
+    return nullptr;
+  }
+}
+
+/// Whether completions may be posted to an executor itself.
+/**
+ * The executor that Asio associates with std::future handlers runs on the system's thread pool if it
+ * is posted to, although it can do its work anywhere; a future must not cost a process its first
+ * threads. There is no public name for it. What gives it away is that it lives in the system context
+ * without being a system_executor, which would say so in the type of its context.
+ */
+template <class Executor>
+bool can_be_posted_to(const Executor& ex) {
+  if constexpr (!asio::can_require<Executor, asio::execution::blocking_t::never_t>::value) {
+    return false;
+  } else if constexpr (names_context<Executor>::value &&
+                       !std::is_same_v<Executor, asio::any_io_executor>) {
+    using context = decltype(asio::query(ex, asio::execution::context));
+    if constexpr (std::is_same_v<std::decay_t<context>, asio::execution_context>)
+      return &asio::query(ex, asio::execution::context) !=
+             &asio::query(asio::system_executor(), asio::execution::context);
+  }
+  return true;
+}
+
+/// Runs `f` through exactly this executor, with its memory from `allocator` where it honours that.
+template <class Executor, class Allocator>
+void execute_on(const Executor& ex, const Allocator& allocator, posted&& f) {
+  if constexpr (std::is_same_v<Allocator, asio::recycling_allocator<void>>) {
+    // The known executors recycle by themselves.
+    static_cast<void>(allocator);
+    ex.execute(std::move(f));
+  } else {
+    asio::prefer(ex, asio::execution::allocator(allocator)).execute(std::move(f));
+  }
+}
+
+/// Posts `f`: it runs later, never inside this call, unless the executor chooses otherwise.
+template <class Executor, class Allocator>
+void post_to(const Executor& ex, const Allocator& allocator, posted&& f) {
+  execute_on(asio::require(ex, asio::execution::blocking.never), allocator, std::move(f));
+}
+
+template <class Known, class Allocator>
+bool post_to_known(const asio::any_io_executor& ex, const Allocator& allocator, posted& f) {
+  const Known* known = ex.target<Known>();
+  if (known == nullptr) return false;
+  post_to(*known, allocator, std::move(f));
+  return true;
+}
+
+template <class Allocator>
+void post_to(const asio::any_io_executor& ex, const Allocator& allocator, posted&& f) {
+  using io = asio::io_context::executor_type;
+  using pool = asio::thread_pool::executor_type;
+  if (post_to_known<io>(ex, allocator, f) || post_to_known<pool>(ex, allocator, f) ||
+      post_to_known<asio::strand<asio::any_io_executor>>(ex, allocator, f) ||
+      post_to_known<asio::strand<io>>(ex, allocator, f) ||
+      post_to_known<asio::strand<pool>>(ex, allocator, f))
+    return;
+  execute_on(asio::require(ex, asio::execution::blocking.never), allocator, std::move(f));
+}
+
+}  // namespace sluice::detail
+
+#endif  // SLUICE_DETAIL_EXECUTOR_HPP

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_OPERATION_HPP
+#define SLUICE_DETAIL_OPERATION_HPP
+
+// The one asynchronous operation. What it does is a `Step`, the part that talks to a core state:
+//
+//   Step::start()            stands in line, or is ready at once
+//   Step::finish(...)        commits, on the handler's executor, as the last step before the handler
+//   Step::wait_again()       for steps whose promise may have come to nothing
+//   Step::abandon()          gives back what it was promised
+//
+// What it adds is everything Asio asks for: the handler and its executor, outstanding work, memory
+// from the associated allocator, the cancellation slot, and the contexts it must not outlive.
+//
+// An operation has exactly one owner: the queue it stands in, then the thread that wakes it, then the
+// `posted` function object, then complete(). Only the owner touches it, except for the fields of
+// core::waiter, which the lock of the state protects.
+
+#include <sluice/detail/context_service.hpp>
+#include <sluice/detail/core/waiter.hpp>
+#include <sluice/detail/executor.hpp>
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/detail/handler_tracking.hpp>
+#include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/version.hpp>
+#if BOOST_ASIO_VERSION >= 102700
+#include <boost/asio/associated_immediate_executor.hpp>
+#endif
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace sluice::detail {
+
+/// The cancellation handler that an operation puts into its slot.
+template <class State>
+class slot_canceller : public core::cancel_link {
+ public:
+  slot_canceller(State* state, core::waiter& w) noexcept : state_(state) { w.connect(*this); }
+  slot_canceller(const slot_canceller&) = delete;
+  slot_canceller& operator=(const slot_canceller&) = delete;
+
+  ~slot_canceller() {
+    if (target() != nullptr) state_->disconnect(*this);
+  }
+
+  void operator()(asio::cancellation_type_t type) {
+    using type_t = asio::cancellation_type;
+    if ((type & (type_t::terminal | type_t::partial | type_t::total)) == type_t::none) return;
+    if (target() == nullptr) return;
+    // An executor that runs inline may complete the operation in here, and so destroy this object.
+    auto state = core::state_ref<State>::share(state_);
+    state->cancel(*this);
+  }
+
+ private:
+  State* const state_;
+};
+
+template <class Step, class Handler, class IoExecutor>
+class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
+  using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
+  using allocator_type =
+      asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+  using storage = typename std::allocator_traits<allocator_type>::template rebind_alloc<operation>;
+
+ public:
+  /// Begins an operation. Unless this throws, the handler is called or destroyed later.
+  template <class... Arguments>
+  static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
+    storage memory(
+        asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+    pending_memory raw{memory, std::allocator_traits<storage>::allocate(memory, 1)};
+    operation* op = ::new (static_cast<void*>(raw.address))
+        operation(std::move(handler), ex, std::forward<Arguments>(arguments)...);
+    raw.address = nullptr;
+    op->launch();
+  }
+
+ private:
+  struct pending_memory {
+    storage& memory;
+    operation* address;
+    ~pending_memory() {
+      if (address != nullptr) std::allocator_traits<storage>::deallocate(memory, address, 1);
+    }
+  };
+
+  /// Destroys an operation that could not be begun.
+  struct dropper {
+    void operator()(operation* op) const noexcept { op->drop(); }
+  };
+
+  template <class... Arguments>
+  explicit operation(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments)
+      : Step(&operation::wake_function, &operation::drop_function,
+             std::forward<Arguments>(arguments)...),
+        handler_(std::move(handler)),
+        io_executor_(ex) {}
+
+  ~operation() = default;
+
+  void launch() {
+    std::unique_ptr<operation, dropper> unbegun(this);
+    const handler_executor ex = handler_ex();
+    start_work(ex);
+    track_creation();
+    asio::execution_context* contexts[2] = {context_of(io_executor_), context_of(ex)};
+    if (contexts[1] == contexts[0]) contexts[1] = nullptr;
+    this->homes[0] = contexts[0];
+    this->homes[1] = contexts[1];
+    fill_slot();
+    for (;;) {
+      switch (this->start()) {
+        case core::started::waiting:
+          unbegun.release();
+          return;
+        case core::started::ready:
+          unbegun.release();
+          submit_ready();
+          return;
+        case core::started::unknown_home:
+          for (asio::execution_context* home : contexts) {
+            // A context that is going away destroys what is begun on it now, as it does with what
+            // was begun before.
+            if (home != nullptr && !register_state(*this->state(), *home)) return;
+          }
+      }
+    }
+  }
+
+  void fill_slot() {
+    using canceller = slot_canceller<typename Step::state_type>;
+    auto slot = asio::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected() && this->state() != nullptr)
+      slot.template emplace<canceller>(this->state(), static_cast<core::waiter&>(*this));
+  }
+
+  handler_executor handler_ex() const noexcept {
+    return asio::get_associated_executor(handler_, io_executor_);
+  }
+
+  allocator_type allocator() const noexcept {
+    return asio::get_associated_allocator(handler_, asio::recycling_allocator<void>());
+  }
+
+  /// Counts as work on both executors, once if they are the same.
+  void start_work(const handler_executor& ex) {
+    handler_work_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
+    if constexpr (std::is_same_v<handler_executor, IoExecutor>) {
+      if (ex == io_executor_) return;
+    }
+    io_work_.emplace(asio::prefer(io_executor_, asio::execution::outstanding_work.tracked));
+  }
+
+  // The operation that is posted may run, and be gone, before the post returns. So everything the
+  // submission needs is taken out before, the outstanding work included, which ends after it.
+  void submit() {
+    posted self(*this, &operation::complete_function);
+    const handler_executor ex = handler_ex();
+    const allocator_type memory = allocator();
+    std::optional<work_type<IoExecutor>> io_work = std::exchange(io_work_, std::nullopt);
+    if (can_be_posted_to(ex)) {
+      std::optional<work_type<handler_executor>> work =
+          std::exchange(handler_work_, std::nullopt);
+      if constexpr (asio::can_require<handler_executor,
+                                      asio::execution::blocking_t::never_t>::value)
+        post_to(ex, memory, std::move(self));
+    } else {
+      const IoExecutor io_executor = io_executor_;
+      self.become(&operation::relay_function);
+      post_to(io_executor, memory, std::move(self));
+    }
+  }
+
+  void submit_ready() {
+#if BOOST_ASIO_VERSION >= 102700
+    using immediate = asio::associated_immediate_executor_t<Handler, IoExecutor>;
+    using unspecialised = asio::associated_immediate_executor_t<void (*)(), IoExecutor>;
+    if constexpr (!std::is_same_v<immediate, unspecialised>) {
+      posted self(*this, &operation::complete_function);
+      const immediate ex = asio::get_associated_immediate_executor(handler_, io_executor_);
+      const allocator_type memory = allocator();
+      auto work = std::exchange(handler_work_, std::nullopt);
+      auto io_work = std::exchange(io_work_, std::nullopt);
+      execute_on(ex, memory, std::move(self));
+      return;
+    }
+#endif
+    submit();
+  }
+
+  /// On the I/O executor, for a handler whose own executor can only be dispatched to.
+  void relay() {
+    posted self(*this, &operation::complete_function);
+    const handler_executor ex = handler_ex();
+    const allocator_type memory = allocator();
+    std::optional<work_type<handler_executor>> work = std::exchange(handler_work_, std::nullopt);
+    execute_on(ex, memory, std::move(self));
+  }
+
+  /// On the handler's executor: commits, frees the memory, and calls the handler.
+  void complete() {
+    typename Step::result_type result;
+    bool linked = false;
+    unsigned phase = 0;
+    while (!this->finish(result, linked, phase)) {
+      if constexpr (Step::may_wait_again) {
+        if (go_on_waiting(phase)) return;
+      }
+    }
+    // The slot holds this operation's canceller, and nobody else's, exactly if it is still linked.
+    if (linked) asio::get_associated_cancellation_slot(handler_).clear();
+    Handler handler(std::move(handler_));
+    BOOST_ASIO_HANDLER_COMPLETION((*this));
+    destroy(handler);
+    std::apply(
+        [&](auto&&... values) {
+          BOOST_ASIO_HANDLER_INVOCATION_BEGIN((first(values...)));
+          std::move(handler)(std::move(values)...);
+          BOOST_ASIO_HANDLER_INVOCATION_END;
+        },
+        std::move(result));
+  }
+
+  /// False if there is something to be committed after all.
+  bool go_on_waiting(unsigned phase) {
+    // The gate keeps the contexts from going away until this waits again, or is gone.
+    auto kept = core::state_ref<typename Step::state_type>::share(this->state());
+    bool over = true;
+    try {
+      start_work(handler_ex());
+    } catch (...) {
+      this->drop();
+      kept->leave_gate(phase);
+      throw;
+    }
+    switch (this->wait_again()) {
+      case core::started::waiting:
+        break;
+      case core::started::ready:
+        handler_work_.reset();
+        io_work_.reset();
+        over = false;
+        break;
+      case core::started::unknown_home:
+        this->drop();
+    }
+    kept->leave_gate(phase);
+    return over;
+  }
+
+  template <class First, class... Others>
+  static const First& first(const First& value, const Others&...) noexcept {
+    return value;
+  }
+
+  void track_creation() {
+#if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
+    if (asio::execution_context* context = context_of(io_executor_))
+      BOOST_ASIO_HANDLER_CREATION((*context, *this, "sluice", this->state(), 0, Step::name));
+#endif
+  }
+
+  /// Frees the operation. Its handler has been moved to `handler`, or is destroyed last of all.
+  void destroy(const Handler& handler) noexcept {
+    storage memory(
+        asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+    this->~operation();
+    std::allocator_traits<storage>::deallocate(memory, this, 1);
+  }
+
+  static operation& self(core::waiter& w) noexcept { return static_cast<operation&>(w); }
+
+  static void wake_function(core::waiter& w) noexcept {
+    try {
+      self(w).submit();
+    } catch (...) {
+      // The executor refused. The operation has been dropped, and what it was promised went on.
+    }
+  }
+
+  static void drop_function(core::waiter& w) noexcept {
+    operation& op = self(w);
+    op.abandon();
+    // The handler may own the memory, or the last handle of this channel: it goes last.
+    Handler handler(std::move(op.handler_));
+    op.destroy(handler);
+  }
+
+  static void complete_function(core::waiter& w) { self(w).complete(); }
+  static void relay_function(core::waiter& w) { self(w).relay(); }
+
+  Handler handler_;
+  const IoExecutor io_executor_;
+  std::optional<work_type<handler_executor>> handler_work_;
+  std::optional<work_type<IoExecutor>> io_work_;
+};
+
+}  // namespace sluice::detail
+
+#endif  // SLUICE_DETAIL_OPERATION_HPP

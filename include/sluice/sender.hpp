@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_SENDER_HPP
+#define SLUICE_SENDER_HPP
+
+#include <sluice/detail/channel_end.hpp>
+#include <sluice/detail/channel_step.hpp>
+#include <sluice/detail/default_token.hpp>
+#include <sluice/detail/operation.hpp>
+#include <sluice/error.hpp>
+#include <sluice/threading.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace sluice {
+
+/// The sending end of a channel.
+/**
+ * Copyable: a copy is another producer. The channel closes by itself when the last sender is gone and
+ * no send is pending. Values of one producer are received in the order in which its sends were
+ * begun, also when several are outstanding.
+ *
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
+ * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ */
+template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded>
+class sender : public detail::channel_end<detail::sender_role, T, Executor, Threading> {
+  using base = detail::channel_end<detail::sender_role, T, Executor, Threading>;
+  using typename base::state_type;
+
+ public:
+  /// The same handle type with another executor.
+  template <class Executor1>
+  struct rebind_executor {
+    using other = sender<T, Executor1, Threading>;
+  };
+
+  /// Constructs an empty handle: everything that is sent through it fails with `closed`.
+  sender() = default;
+
+  sender(const sender&) = default;
+  sender(sender&&) noexcept = default;
+  sender& operator=(const sender&) = default;
+  sender& operator=(sender&&) noexcept = default;
+
+  /// Converts from a handle with another executor.
+  template <class Executor1,
+            class = std::enable_if_t<!std::is_same_v<Executor1, Executor> &&
+                                     std::is_constructible_v<Executor, const Executor1&>>>
+  sender(const sender<T, Executor1, Threading>& other) : base(other) {}
+
+  template <class Executor1,
+            class = std::enable_if_t<!std::is_same_v<Executor1, Executor> &&
+                                     std::is_constructible_v<Executor, const Executor1&>>>
+  sender(sender<T, Executor1, Threading>&& other) : base(std::move(other)) {}
+
+  friend void swap(sender& a, sender& b) noexcept { a.swap_ends(b); }
+  void swap(sender& other) noexcept { this->swap_ends(other); }
+
+  /// Another sender of this channel whose completions run on `ex` by default. Pending operations
+  /// keep the executor they were begun with.
+  template <class Executor1>
+  [[nodiscard]] sender<T, Executor1, Threading> with_executor(const Executor1& ex) const {
+    return detail::channel_access::make<sender<T, Executor1, Threading>>(
+        this->state_, base::add(this->state_), ex);
+  }
+
+  /// Sends without waiting.
+  /**
+   * @returns No error if the channel accepted the value; `error::full` if it has no place now, or,
+   * with capacity 0, if no receive waits that has been promised nothing; `error::closed` if nobody
+   * can receive any more; `asio::error::no_memory` if the buffer could not grow.
+   *
+   * A value that is not accepted is left untouched. Never blocks. Complexity: constant.
+   */
+  [[nodiscard]] error_code try_send(T&& value) noexcept {
+    if (!this->state_) return error::closed;
+    return try_result(this->state_->try_send(value));
+  }
+
+  /// Sends a copy without waiting. The copy is made in any case.
+  [[nodiscard]] error_code try_send(const T& value) { return try_send(T(value)); }
+
+  /// Sends without waiting, at the price of the oldest value.
+  /**
+   * Where `try_send` would say `full`, a buffer gives up its oldest value, which is returned. The
+   * value enters the buffer at once, ahead of pending sends.
+   *
+   * `ec` is set to `error::closed` if nobody can receive any more, or to `error::full` if there is
+   * nothing to displace: with capacity 0, if no receive waits that has been promised nothing. Then
+   * the value is left untouched.
+   */
+  [[nodiscard]] std::optional<T> force_send(T&& value, error_code& ec) noexcept {
+    std::optional<T> displaced;
+    ec = this->state_ ? try_result(this->state_->force_send(value, displaced))
+                      : error_code(error::closed);
+    return displaced;
+  }
+
+  /// Sends, and waits for a place if there is none.
+  /**
+   * Completes when the channel has accepted the value (with capacity 0: when a receive has taken
+   * it), when the channel is closed, or when the operation is cancelled.
+   *
+   * Completion signature: `void(error_code)`
+   *
+   * Errors:
+   * - `error::closed`: nobody can receive any more. Not sent.
+   * - `asio::error::operation_aborted`: cancelled before it was accepted. Not sent.
+   * - `asio::error::no_memory`: the buffer could not grow. Not sent.
+   *
+   * Executor: the handler's associated executor, by default that of this handle. The handler is
+   * never called from within this function, unless through its own immediate executor.
+   *
+   * Per-operation cancellation: `terminal`, `partial` and `total`, until the value is accepted. After
+   * that the operation completes without error, whatever was requested since. So a deadline belongs
+   * into `asio::cancel_after`, which reports what has happened; `operator||` may throw it away.
+   *
+   * Value on failure: it is destroyed with the operation. To keep it, pass `std::ref(value)`.
+   *
+   * Ordering: pending sends are accepted in the order in which they were begun.
+   *
+   * A pending send keeps the channel open, like a sender does, also after its handle is gone. Begun
+   * on an empty handle it completes with `error::closed`.
+   *
+   * Complexity: constant. The memory comes from the handler's associated allocator.
+   *
+   * @code
+   * co_await tx.async_send(std::move(request));
+   * @endcode
+   */
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send(T value, CompletionToken&& token = CompletionToken()) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        initiation<start_send, detail::sender_share>(), token, std::move(value));
+  }
+
+  /// Sends a value that stays with the caller until it is accepted.
+  /**
+   * As the form above, but the value is moved from only if, and when, the channel accepts it. If the
+   * operation fails it is untouched. It must stay where it is until the operation completes.
+   */
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send(std::reference_wrapper<T> value,
+                                CompletionToken&& token = CompletionToken()) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        initiation<start_send_reference, detail::sender_share>(), token, value);
+  }
+
+  /// Waits until nobody can receive any more.
+  /**
+   * Completes when a send would fail with `closed`: the channel was closed, or the last receiver has
+   * gone. Sends and receives nothing, and does not keep the channel open.
+   *
+   * Completion signature: `void(error_code)`
+   *
+   * Errors: `asio::error::operation_aborted` if it was cancelled, or if the last sender has gone.
+   * On an empty handle: `error::closed`.
+   *
+   * Per-operation cancellation: `terminal`, `partial` and `total`. Executor and memory as for
+   * `async_send`. Complexity: constant.
+   */
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        initiation<start_wait_closed, detail::channel_share>(), token);
+  }
+
+ private:
+  friend struct detail::channel_access;
+
+  sender(detail::core::state_ref<state_type> counted, std::uint64_t owner,
+         const Executor& ex) noexcept
+      : base(std::move(counted), owner, ex) {}
+
+  static error_code try_result(detail::core::outcome result) noexcept {
+    return result == detail::core::outcome::none ? error_code(error::full)
+                                                 : detail::to_error_code(result);
+  }
+
+  struct start_send {
+    template <class Handler, class... Arguments>
+    static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
+      using step = detail::send_step<T, T, state_type>;
+      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
+                                                        std::forward<Arguments>(arguments)...);
+    }
+  };
+
+  struct start_send_reference {
+    template <class Handler>
+    static void begin(Handler&& handler, const Executor& ex,
+                      detail::core::state_ref<state_type> state, std::uint64_t owner,
+                      std::reference_wrapper<T> value) {
+      using step = detail::send_step<T, T&, state_type>;
+      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex, std::move(state),
+                                                        owner, value.get());
+    }
+  };
+
+  struct start_wait_closed {
+    template <class Handler, class... Arguments>
+    static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
+      using step = detail::wait_closed_step<state_type>;
+      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
+                                                        std::forward<Arguments>(arguments)...);
+    }
+  };
+
+  template <class Start, class Count>
+  auto initiation() const {
+    return detail::channel_initiation<Start, state_type, Count, Executor>(
+        this->state_.get(), this->owner_, *this->executor_);
+  }
+};
+
+/// Knows a channel without keeping it open; lock() makes a sender of it while the channel is open.
+/**
+ * A channel is open while a sender or a pending send exists and nobody has closed it.
+ */
+template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded>
+class weak_sender {
+ public:
+  using value_type = T;
+  using executor_type = Executor;
+
+  template <class Executor1>
+  struct rebind_executor {
+    using other = weak_sender<T, Executor1, Threading>;
+  };
+
+  /// Constructs a handle that knows no channel.
+  weak_sender() = default;
+
+  weak_sender(const sender<T, Executor, Threading>& tx)
+      : state_(detail::channel_access::state(tx)) {
+    if (state_) executor_.emplace(tx.get_executor());
+  }
+
+  /// A sender if the channel is open, else an empty one.
+  [[nodiscard]] sender<T, Executor, Threading> lock() const {
+    std::uint64_t owner = state_ ? state_->add_sender_if_open() : 0;
+    if (owner == 0) return {};
+    return detail::channel_access::make<sender<T, Executor, Threading>>(state_, owner, *executor_);
+  }
+
+  /// The executor of the senders that lock() makes. Must not be called if it knows no channel.
+  executor_type get_executor() const noexcept { return *executor_; }
+
+  friend void swap(weak_sender& a, weak_sender& b) noexcept { std::swap(a, b); }
+
+ private:
+  detail::core::state_ref<detail::core::channel_state<T, Threading>> state_;
+  std::optional<Executor> executor_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SENDER_HPP

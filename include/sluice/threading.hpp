@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_THREADING_HPP
+#define SLUICE_THREADING_HPP
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+namespace sluice {
+
+/// The threading policy of channels whose handles may be used from any threads at once.
+/**
+ * A policy names the lock and the atomic variables a channel is built from, and how a thread gives
+ * up its turn while it waits for another one to finish a few instructions. Distinct handles of one
+ * channel: safe. One shared handle: safe, except while it is assigned to, moved from or destroyed.
+ */
+struct multi_threaded {
+  using mutex = std::mutex;
+
+  template <class U>
+  using atomic = std::atomic<U>;
+
+  static void yield() noexcept { std::this_thread::yield(); }
+};
+
+/// The threading policy of channels that live in one implicit strand; nothing is synchronised.
+/**
+ * All handles of such a channel, its completions, cancellations and destructions have to be confined
+ * to one thread, or to one strand. It is to `multi_threaded` what Asio's `experimental::channel` is
+ * to its `experimental::concurrent_channel`.
+ */
+struct single_threaded {
+  struct mutex {
+    void lock() noexcept {}
+    void unlock() noexcept {}
+  };
+
+  template <class U>
+  class atomic {
+   public:
+    constexpr atomic() noexcept = default;
+    constexpr atomic(U value) noexcept : value_(value) {}
+    atomic(const atomic&) = delete;
+    atomic& operator=(const atomic&) = delete;
+
+    U load(std::memory_order = std::memory_order_seq_cst) const noexcept { return value_; }
+    void store(U value, std::memory_order = std::memory_order_seq_cst) noexcept { value_ = value; }
+
+    U fetch_add(U value, std::memory_order = std::memory_order_seq_cst) noexcept {
+      U before = value_;
+      value_ = static_cast<U>(value_ + value);
+      return before;
+    }
+
+    U fetch_sub(U value, std::memory_order = std::memory_order_seq_cst) noexcept {
+      U before = value_;
+      value_ = static_cast<U>(value_ - value);
+      return before;
+    }
+
+    bool compare_exchange_weak(U& expected, U desired,
+                               std::memory_order = std::memory_order_seq_cst,
+                               std::memory_order = std::memory_order_seq_cst) noexcept {
+      if (value_ != expected) {
+        expected = value_;
+        return false;
+      }
+      value_ = desired;
+      return true;
+    }
+
+   private:
+    U value_{};
+  };
+
+  static void yield() noexcept {}
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_THREADING_HPP
