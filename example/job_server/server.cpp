@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include "server.hpp"
+
+#include "routes.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+namespace job_server {
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+asio::ip::tcp::acceptor listen_on(asio::io_context& context, const asio::ip::tcp::endpoint& where) {
+  try {
+    return asio::ip::tcp::acceptor(asio::make_strand(context), where);
+  } catch (const boost::system::system_error& problem) {
+    std::ostringstream text;
+    text << "cannot listen on " << where << ": " << problem.code().message();
+    throw std::runtime_error(text.str());
+  }
+}
+
+std::string url_of(const asio::ip::tcp::acceptor& acceptor) {
+  std::ostringstream text;
+  text << "http://" << acceptor.local_endpoint();
+  return text.str();
+}
+
+// An exception ends one connection, never the server.
+void report_end(std::exception_ptr problem) {
+  try {
+    if (problem) std::rethrow_exception(problem);
+  } catch (const std::exception& what) {
+    std::cerr << "job_server: a connection failed: " << what.what() << '\n';
+  }
+}
+
+}  // namespace
+
+server::server(asio::io_context& context, const options& chosen, job_queue& jobs)
+    : context_(context),
+      jobs_(jobs),
+      acceptor_(listen_on(context, {chosen.address, chosen.port})),
+      signals_(acceptor_.get_executor(), SIGINT, SIGTERM),
+      shared_{jobs, what_to_try(url_of(acceptor_)), chosen.body_limit, chosen.timeout} {
+  auto [stop, stopped] = sluice::make_channel<std::monostate>(context, 1);
+  stop_ = std::move(stop);
+  stopped_ = std::move(stopped);
+}
+
+std::string server::url() const {
+  return url_of(acceptor_);
+}
+
+void server::start() {
+  const auto strand = acceptor_.get_executor();
+  asio::co_spawn(strand, accept_connections(), report_end);
+  asio::co_spawn(strand, stop_on_signal(), report_end);
+}
+
+asio::awaitable<void> server::accept_connections() {
+  asio::steady_timer pause(acceptor_.get_executor());
+  while (acceptor_.is_open()) {
+    // Each connection gets a strand, because a session is more than one coroutine.
+    const asio::any_io_executor strand = asio::make_strand(context_);
+    auto [error, socket] = co_await acceptor_.async_accept(strand, as_result);
+    if (!error) {
+      asio::co_spawn(strand,
+                     serve_connection(std::move(socket), shared_, stopped_.with_executor(strand)),
+                     report_end);
+    } else if (acceptor_.is_open()) {
+      // Most likely there are too many open files. Trying again at once would only burn the processor.
+      std::cerr << "job_server: cannot accept: " << error.message() << '\n';
+      pause.expires_after(std::chrono::milliseconds(100));
+      co_await pause.async_wait(as_result);
+    }
+  }
+}
+
+asio::awaitable<void> server::stop_on_signal() {
+  const auto number = co_await signals_.async_wait(asio::use_awaitable);
+  // From here on a second signal does what it does by default: it ends the process.
+  signals_.clear();
+
+  acceptor_.close();
+  jobs_.close();
+  stop_.close();
+  const auto figures = jobs_.figures();
+  std::cout << "job_server: " << (number == SIGINT ? "SIGINT" : "SIGTERM")
+            << ": accepting no more, finishing " << figures.accepted - figures.done << " jobs"
+            << std::endl;
+}
+
+}  // namespace job_server
