@@ -161,8 +161,16 @@ class channel_end {
     if (state_) Role::remove(*state_);
   }
 
-  channel_end& operator=(channel_end other) noexcept {
-    swap_ends(other);
+  channel_end& operator=(const channel_end& other) {
+    channel_end copy(other);
+    swap_ends(copy);
+    return *this;
+  }
+
+  channel_end& operator=(channel_end&& other) noexcept {
+    // What this end was goes at once, not with `other`, and `other` is left empty.
+    channel_end taken(std::move(other));
+    swap_ends(taken);
     return *this;
   }
 
