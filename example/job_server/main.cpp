@@ -29,7 +29,8 @@ namespace {
 void run(const job_server::options& chosen) {
   namespace asio = boost::asio;
 
-  // Declared in the order of dependence: what is used by a job goes after it.
+  // They go in the opposite order: a connection refers to the queue, and a job's reply slot to the
+  // executor of a connection.
   asio::io_context context(static_cast<int>(chosen.threads));
   asio::thread_pool workers(chosen.workers);
   job_server::job_queue jobs(workers, chosen.queue, chosen.workers, chosen.job_delay);
@@ -40,10 +41,12 @@ void run(const job_server::options& chosen) {
             << job_server::what_to_try(server.url()) << std::flush;
 
   {
+    // What leaves the io_context as an exception is a mistake in this program, not in a request:
+    // noexcept ends the process there and then.
+    const auto serve = [&context]() noexcept { context.run(); };
     std::vector<std::jthread> helpers;
-    for (unsigned started = 1; started < chosen.threads; ++started)
-      helpers.emplace_back([&context] { context.run(); });
-    context.run();  // until a signal came and the last connection is gone
+    for (unsigned started = 1; started < chosen.threads; ++started) helpers.emplace_back(serve);
+    serve();  // until a signal came and the last connection is gone
   }
   workers.join();  // the consumers have ended with the queue
 

@@ -49,6 +49,11 @@ void report_end(std::exception_ptr problem) {
   }
 }
 
+// Without these coroutines there is no server: the exception leaves through the io_context.
+void end_loudly(std::exception_ptr problem) {
+  if (problem) std::rethrow_exception(problem);
+}
+
 }  // namespace
 
 server::server(asio::io_context& context, const options& chosen, job_queue& jobs)
@@ -68,8 +73,8 @@ std::string server::url() const {
 
 void server::start() {
   const auto strand = acceptor_.get_executor();
-  asio::co_spawn(strand, accept_connections(), report_end);
-  asio::co_spawn(strand, stop_on_signal(), report_end);
+  asio::co_spawn(strand, accept_connections(), end_loudly);
+  asio::co_spawn(strand, stop_on_signal(), end_loudly);
 }
 
 asio::awaitable<void> server::accept_connections() {
