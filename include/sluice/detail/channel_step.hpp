@@ -27,6 +27,7 @@ inline error_code to_error_code(core::outcome result) noexcept {
     case core::outcome::no_memory:
       return boost::asio::error::no_memory;
     case core::outcome::none:
+    case core::outcome::orphaned:
     case core::outcome::success:
       break;
   }
@@ -57,8 +58,9 @@ class channel_step : public Waiter {
     return core::started::ready;
   }
 
-  core::outcome finish_decided(bool& linked) noexcept {
-    return state_ ? state_->finish(*this, linked) : core::outcome::closed;
+  void finish_decided(std::tuple<error_code>& result, bool& linked) noexcept {
+    std::get<0>(result) =
+        to_error_code(state_ ? state_->finish(*this, linked) : core::outcome::closed);
   }
 
  private:
@@ -78,17 +80,16 @@ class receive_step : public channel_step<State, core::waiter> {
     return this->state() ? this->state()->start_receive(*this) : this->empty_handle();
   }
 
-  bool finish(result_type& result, bool& linked, unsigned& phase) noexcept {
+  core::outcome finish(result_type& result, bool& linked, unsigned& phase) noexcept {
     if (!this->state()) {
       std::get<0>(result) = error::closed;
-      return true;
+      return core::outcome::closed;
     }
     core::outcome seen = this->state()->finish_receive(*this, std::get<1>(result), linked, phase);
-    if (seen == core::outcome::none) return false;
     // The end of the stream is no error, unless a reason was given for it.
     std::get<0>(result) =
         seen == core::outcome::closed ? this->state()->reason() : to_error_code(seen);
-    return true;
+    return seen;
   }
 
   core::started wait_again() noexcept { return this->state()->wait_again(*this); }
@@ -115,9 +116,8 @@ class send_step : public channel_step<State, core::send_waiter<T>> {
     return this->state() ? this->state()->start_send(*this) : this->empty_handle();
   }
 
-  bool finish(result_type& result, bool& linked, unsigned&) noexcept {
-    std::get<0>(result) = to_error_code(this->finish_decided(linked));
-    return true;
+  void finish(result_type& result, bool& linked) noexcept {
+    this->finish_decided(result, linked);
   }
 
  private:
@@ -137,9 +137,8 @@ class wait_closed_step : public channel_step<State, core::waiter> {
     return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();
   }
 
-  bool finish(result_type& result, bool& linked, unsigned&) noexcept {
-    std::get<0>(result) = to_error_code(this->finish_decided(linked));
-    return true;
+  void finish(result_type& result, bool& linked) noexcept {
+    this->finish_decided(result, linked);
   }
 };
 

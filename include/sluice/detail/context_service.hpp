@@ -122,6 +122,9 @@ class context_service final : public asio::execution_context::service {
       : asio::execution_context::service(context),
         registry_(std::make_shared<context_registry>()) {}
 
+  /// A service that was only made while its context was shutting down is not told to.
+  ~context_service() override { registry_->shut_down(); }
+
   const std::shared_ptr<context_registry>& registry() const noexcept { return registry_; }
 
  private:

@@ -103,6 +103,18 @@ bool can_be_posted_to(const Executor& ex) {
   return true;
 }
 
+/// Whether a copy of the executor may be kept, and destroyed, after its context is gone. A strand's
+/// may not.
+template <class Executor>
+bool may_outlive_context(const Executor& ex) noexcept {
+  using io = asio::io_context::executor_type;
+  using pool = asio::thread_pool::executor_type;
+  if constexpr (std::is_same_v<Executor, asio::any_io_executor>)
+    return ex.template target<io>() != nullptr || ex.template target<pool>() != nullptr;
+  else
+    return std::is_same_v<Executor, io> || std::is_same_v<Executor, pool>;
+}
+
 /// Runs `f` through exactly this executor, with its memory from `allocator` where it honours that.
 template <class Executor, class Allocator>
 void execute_on(const Executor& ex, const Allocator& allocator, posted&& f) {
@@ -115,10 +127,13 @@ void execute_on(const Executor& ex, const Allocator& allocator, posted&& f) {
   }
 }
 
-/// Posts `f`: it runs later, never inside this call, unless the executor chooses otherwise.
+/// Posts `f`: it runs later, never inside this call, unless the executor knows no other way.
 template <class Executor, class Allocator>
 void post_to(const Executor& ex, const Allocator& allocator, posted&& f) {
-  execute_on(asio::require(ex, asio::execution::blocking.never), allocator, std::move(f));
+  if constexpr (asio::can_require<Executor, asio::execution::blocking_t::never_t>::value)
+    execute_on(asio::require(ex, asio::execution::blocking.never), allocator, std::move(f));
+  else
+    execute_on(ex, allocator, std::move(f));
 }
 
 template <class Known, class Allocator>

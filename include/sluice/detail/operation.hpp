@@ -65,6 +65,27 @@ class slot_canceller : public core::cancel_link {
   State* const state_;
 };
 
+#if BOOST_ASIO_VERSION >= 102700
+/// Only asked for what a handler associates with it.
+struct probe_executor {
+  template <class Function>
+  void execute(Function&&) const {}
+  probe_executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking_t::never;
+  }
+  friend bool operator==(probe_executor, probe_executor) noexcept { return true; }
+  friend bool operator!=(probe_executor, probe_executor) noexcept { return false; }
+};
+
+/// Whether a handler brings an immediate executor of its own. The default depends on the other
+/// executor, so one that nobody else uses tells them apart.
+template <class Handler>
+inline constexpr bool has_immediate_executor =
+    !std::is_same_v<asio::associated_immediate_executor_t<Handler, probe_executor>,
+                    asio::associated_immediate_executor_t<void (*)(), probe_executor>>;
+#endif
+
 template <class Step, class Handler, class IoExecutor>
 class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
@@ -103,17 +124,18 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   explicit operation(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments)
       : Step(&operation::wake_function, &operation::drop_function,
              std::forward<Arguments>(arguments)...),
-        handler_(std::move(handler)),
-        io_executor_(ex) {}
+        io_executor_(ex),
+        handler_executor_(asio::get_associated_executor(handler, ex)),
+        handler_(std::move(handler)) {}
 
   ~operation() = default;
 
   void launch() {
     std::unique_ptr<operation, dropper> unbegun(this);
-    const handler_executor ex = handler_ex();
-    start_work(ex);
+    start_work();
     track_creation();
-    asio::execution_context* contexts[2] = {context_of(io_executor_), context_of(ex)};
+    asio::execution_context* contexts[2] = {context_of(*io_executor_),
+                                            context_of(handler_executor_)};
     if (contexts[1] == contexts[0]) contexts[1] = nullptr;
     this->homes[0] = contexts[0];
     this->homes[1] = contexts[1];
@@ -144,53 +166,49 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       slot.template emplace<canceller>(this->state(), static_cast<core::waiter&>(*this));
   }
 
-  handler_executor handler_ex() const noexcept {
-    return asio::get_associated_executor(handler_, io_executor_);
-  }
-
   allocator_type allocator() const noexcept {
     return asio::get_associated_allocator(handler_, asio::recycling_allocator<void>());
   }
 
   /// Counts as work on both executors, once if they are the same.
-  void start_work(const handler_executor& ex) {
-    handler_work_.emplace(asio::prefer(ex, asio::execution::outstanding_work.tracked));
+  void start_work() {
+    namespace execution = asio::execution;
+    handler_work_.emplace(asio::prefer(handler_executor_, execution::outstanding_work.tracked));
+    if (!io_executor_) return;
     if constexpr (std::is_same_v<handler_executor, IoExecutor>) {
-      if (ex == io_executor_) return;
+      if (handler_executor_ == *io_executor_) return;
     }
-    io_work_.emplace(asio::prefer(io_executor_, asio::execution::outstanding_work.tracked));
+    io_work_.emplace(asio::prefer(*io_executor_, execution::outstanding_work.tracked));
   }
 
   // The operation that is posted may run, and be gone, before the post returns. So everything the
   // submission needs is taken out before, the outstanding work included, which ends after it.
   void submit() {
     posted self(*this, &operation::complete_function);
-    const handler_executor ex = handler_ex();
     const allocator_type memory = allocator();
-    std::optional<work_type<IoExecutor>> io_work = std::exchange(io_work_, std::nullopt);
-    if (can_be_posted_to(ex)) {
-      std::optional<work_type<handler_executor>> work =
-          std::exchange(handler_work_, std::nullopt);
-      if constexpr (asio::can_require<handler_executor,
-                                      asio::execution::blocking_t::never_t>::value)
-        post_to(ex, memory, std::move(self));
+    [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
+    if (can_be_posted_to(handler_executor_)) {
+      const handler_executor ex = handler_executor_;
+      [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
+      // From now on it lives in the handler's context, and the other one may go. Should it have to
+      // wait again it counts as work there only if it can still name it.
+      if (this->homes[1] != nullptr && !may_outlive_context(*io_executor_)) io_executor_.reset();
+      post_to(ex, memory, std::move(self));
     } else {
-      const IoExecutor io_executor = io_executor_;
+      const IoExecutor ex = *io_executor_;
       self.become(&operation::relay_function);
-      post_to(io_executor, memory, std::move(self));
+      post_to(ex, memory, std::move(self));
     }
   }
 
   void submit_ready() {
 #if BOOST_ASIO_VERSION >= 102700
-    using immediate = asio::associated_immediate_executor_t<Handler, IoExecutor>;
-    using unspecialised = asio::associated_immediate_executor_t<void (*)(), IoExecutor>;
-    if constexpr (!std::is_same_v<immediate, unspecialised>) {
+    if constexpr (has_immediate_executor<Handler>) {
       posted self(*this, &operation::complete_function);
-      const immediate ex = asio::get_associated_immediate_executor(handler_, io_executor_);
+      const auto ex = asio::get_associated_immediate_executor(handler_, *io_executor_);
       const allocator_type memory = allocator();
-      auto work = std::exchange(handler_work_, std::nullopt);
-      auto io_work = std::exchange(io_work_, std::nullopt);
+      [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
+      [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
       execute_on(ex, memory, std::move(self));
       return;
     }
@@ -201,9 +219,9 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   /// On the I/O executor, for a handler whose own executor can only be dispatched to.
   void relay() {
     posted self(*this, &operation::complete_function);
-    const handler_executor ex = handler_ex();
+    const handler_executor ex = handler_executor_;
     const allocator_type memory = allocator();
-    std::optional<work_type<handler_executor>> work = std::exchange(handler_work_, std::nullopt);
+    [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
     execute_on(ex, memory, std::move(self));
   }
 
@@ -211,11 +229,10 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   void complete() {
     typename Step::result_type result;
     bool linked = false;
-    unsigned phase = 0;
-    while (!this->finish(result, linked, phase)) {
-      if constexpr (Step::may_wait_again) {
-        if (go_on_waiting(phase)) return;
-      }
+    if constexpr (Step::may_wait_again) {
+      if (!finish_or_wait(result, linked)) return;
+    } else {
+      this->finish(result, linked);
     }
     // The slot holds this operation's canceller, and nobody else's, exactly if it is still linked.
     if (linked) asio::get_associated_cancellation_slot(handler_).clear();
@@ -231,13 +248,27 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
         std::move(result));
   }
 
+  /// Commits, or waits again, or is gone; then false.
+  bool finish_or_wait(typename Step::result_type& result, bool& linked) {
+    for (;;) {
+      unsigned phase = 0;
+      core::outcome seen = this->finish(result, linked, phase);
+      if (seen == core::outcome::orphaned) {
+        this->drop();
+        return false;
+      }
+      if (seen != core::outcome::none) return true;
+      if (go_on_waiting(phase)) return false;
+    }
+  }
+
   /// False if there is something to be committed after all.
   bool go_on_waiting(unsigned phase) {
     // The gate keeps the contexts from going away until this waits again, or is gone.
     auto kept = core::state_ref<typename Step::state_type>::share(this->state());
     bool over = true;
     try {
-      start_work(handler_ex());
+      start_work();
     } catch (...) {
       this->drop();
       kept->leave_gate(phase);
@@ -265,7 +296,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   void track_creation() {
 #if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
-    if (asio::execution_context* context = context_of(io_executor_))
+    if (asio::execution_context* context = context_of(*io_executor_))
       BOOST_ASIO_HANDLER_CREATION((*context, *this, "sluice", this->state(), 0, Step::name));
 #endif
   }
@@ -299,8 +330,9 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   static void complete_function(core::waiter& w) { self(w).complete(); }
   static void relay_function(core::waiter& w) { self(w).relay(); }
 
+  std::optional<IoExecutor> io_executor_;
+  const handler_executor handler_executor_;
   Handler handler_;
-  const IoExecutor io_executor_;
   std::optional<work_type<handler_executor>> handler_work_;
   std::optional<work_type<IoExecutor>> io_work_;
 };

@@ -104,6 +104,7 @@ class channel_core : public state<Threading> {
     if (receiver_count_ == 0) {
       w.decide(outcome::aborted);
     } else if (receivable() > promised()) {
+      w.order = next_order_++;
       promise(w);
     } else if (ended()) {
       w.decide(outcome::closed);

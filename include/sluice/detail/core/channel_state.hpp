@@ -63,6 +63,9 @@ class channel_state final : public channel_core<Threading> {
   }
 
   started start_send(send_waiter<T>& w) noexcept {
+    // Once it stands in line the send may be taken, and with it the last reference to this state,
+    // while the receive that takes it is still being woken here.
+    state_ref<channel_state> kept;
     section s(*this);
     if (base::closed_) {
       w.decide(outcome::closed);
@@ -75,6 +78,7 @@ class channel_state final : public channel_core<Threading> {
     if (!base::knows_homes_of(w)) return started::unknown_home;
     base::stand_in_line(base::senders_, w);
     base::wake_receivers(s.wakes);
+    if (!s.wakes.empty()) kept = state_ref<channel_state>::share(this);
     return started::waiting;
   }
 
@@ -90,6 +94,7 @@ class channel_state final : public channel_core<Threading> {
 
   /// The commit of a woken receive, the moment at which it takes its value. `none`: nothing is left
   /// for it, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go away.
+  /// `orphaned`: nothing is left, and one of its contexts is gone.
   outcome finish_receive(waiter& w, std::optional<T>& out, bool& linked, unsigned& phase) noexcept {
     section s(*this);
     outcome result = w.fate;
@@ -101,6 +106,7 @@ class channel_state final : public channel_core<Threading> {
       } else if (base::ended()) {
         result = outcome::closed;
       } else {
+        if (!base::knows_homes_of(w)) return outcome::orphaned;
         phase = base::enter_gate();
         return outcome::none;
       }

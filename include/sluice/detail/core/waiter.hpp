@@ -36,6 +36,7 @@ enum class outcome : unsigned char {
   closed,     // sends: the channel is closed; receives: nothing more will come
   aborted,    // cancelled
   no_memory,  // the buffer could not grow
+  orphaned,   // a context it belongs to is gone: it must be dropped
 };
 
 /// What a starting waiter is told.
