@@ -130,7 +130,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   [[nodiscard]] auto async_receive(CompletionToken&& token = CompletionToken()) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, std::optional<T>)>(
         detail::channel_initiation<start_receive, state_type, detail::channel_share, Executor>(
-            this->state_.get(), this->owner_, *this->executor_),
+            this->state_.get(), this->owner_, *this->executor_.get()),
         token);
   }
 

@@ -219,7 +219,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   template <class Start, class Count>
   auto initiation() const {
     return detail::channel_initiation<Start, state_type, Count, Executor>(
-        this->state_.get(), this->owner_, *this->executor_);
+        this->state_.get(), this->owner_, *this->executor_.get());
   }
 };
 
@@ -243,24 +243,25 @@ class weak_sender {
 
   weak_sender(const sender<T, Executor, Threading>& tx)
       : state_(detail::channel_access::state(tx)) {
-    if (state_) executor_.emplace(tx.get_executor());
+    executor_.assign(detail::channel_access::executor(tx));
   }
 
   /// A sender if the channel is open, else an empty one.
   [[nodiscard]] sender<T, Executor, Threading> lock() const {
     std::uint64_t owner = state_ ? state_->add_sender_if_open() : 0;
     if (owner == 0) return {};
-    return detail::channel_access::make<sender<T, Executor, Threading>>(state_, owner, *executor_);
+    return detail::channel_access::make<sender<T, Executor, Threading>>(state_, owner,
+                                                                  *executor_.get());
   }
 
   /// The executor of the senders that lock() makes. Must not be called if it knows no channel.
-  executor_type get_executor() const noexcept { return *executor_; }
+  executor_type get_executor() const noexcept { return *executor_.get(); }
 
   friend void swap(weak_sender& a, weak_sender& b) noexcept { std::swap(a, b); }
 
  private:
   detail::core::state_ref<detail::core::channel_state<T, Threading>> state_;
-  std::optional<Executor> executor_;
+  detail::executor_holder<Executor> executor_;
 };
 
 }  // namespace sluice

@@ -59,6 +59,47 @@ struct channel_access {
   static auto& state(const Handle& handle) noexcept {
     return handle.state_;
   }
+
+  template <class Handle>
+  static const typename Handle::executor_type* executor(const Handle& handle) noexcept {
+    return handle.executor_.get();
+  }
+};
+
+/// The executor of a handle, which may have none if its type cannot be made from a system_executor.
+/**
+ * Executors can always be copied, but not always assigned. Those that take a system_executor are
+ * type-erased wrappers, which can; a std::optional of one makes GCC 12 see uninitialised values.
+ */
+template <class Executor, bool = std::is_constructible_v<Executor, boost::asio::system_executor>>
+class executor_holder {
+ public:
+  executor_holder() : executor_(boost::asio::system_executor()) {}
+
+  const Executor* get() const noexcept { return &executor_; }
+
+  void assign(const Executor* ex) {
+    if (ex != nullptr) executor_ = *ex;
+  }
+
+ private:
+  Executor executor_;
+};
+
+template <class Executor>
+class executor_holder<Executor, false> {
+ public:
+  const Executor* get() const noexcept { return executor_ ? &*executor_ : nullptr; }
+
+  void assign(const Executor* ex) {
+    if (ex != nullptr)
+      executor_.emplace(*ex);
+    else
+      executor_.reset();
+  }
+
+ private:
+  std::optional<Executor> executor_;
 };
 
 template <class Role, class T, class Executor, class Threading>
@@ -82,7 +123,7 @@ class channel_end {
 
   /// The executor on which completions run by default. A default-constructed handle whose executor
   /// type is not made from a system_executor has none; then this must not be called.
-  executor_type get_executor() const noexcept { return *executor_; }
+  executor_type get_executor() const noexcept { return *executor_.get(); }
 
   /// Closes the channel for both ends; what was accepted can still be received. Closing twice is
   /// harmless.
@@ -130,24 +171,25 @@ class channel_end {
  protected:
   using state_type = core::channel_state<T, Threading>;
 
-  channel_end() {
-    if constexpr (std::is_constructible_v<Executor, boost::asio::system_executor>)
-      executor_.emplace(boost::asio::system_executor());
-  }
+  channel_end() = default;
 
   channel_end(core::state_ref<state_type> counted, std::uint64_t owner, const Executor& ex) noexcept
-      : state_(std::move(counted)), owner_(owner), executor_(ex) {}
+      : state_(std::move(counted)), owner_(owner) {
+    executor_.assign(&ex);
+  }
 
+  // The executor comes first: if it cannot be copied or converted, nothing has been counted yet.
   channel_end(const channel_end& other)
-      : state_(other.state_), owner_(add(state_)), executor_(other.executor_) {}
+      : executor_(other.executor_), state_(other.state_), owner_(add(state_)) {}
 
   channel_end(channel_end&& other) noexcept
-      : state_(std::move(other.state_)), owner_(other.owner_), executor_(other.executor_) {}
+      : executor_(other.executor_), state_(std::move(other.state_)), owner_(other.owner_) {}
 
   template <class Executor2>
-  explicit channel_end(const channel_end<Role, T, Executor2, Threading>& other)
-      : state_(other.state_), owner_(add(state_)) {
+  explicit channel_end(const channel_end<Role, T, Executor2, Threading>& other) {
     adopt_executor(other);
+    state_ = other.state_;
+    owner_ = add(state_);
   }
 
   template <class Executor2>
@@ -177,19 +219,18 @@ class channel_end {
   void swap_ends(channel_end& other) noexcept {
     std::swap(state_, other.state_);
     std::swap(owner_, other.owner_);
-    // Executors need not be swappable, nor assignable; all of them can be copied.
-    std::optional<Executor> mine(executor_);
-    assign_executor(other.executor_);
-    other.assign_executor(mine);
+    const executor_holder<Executor> mine(executor_);
+    executor_.assign(other.executor_.get());
+    other.executor_.assign(mine.get());
   }
 
   static std::uint64_t add(const core::state_ref<state_type>& state) noexcept {
     return state ? Role::add(*state) : 0;
   }
 
+  executor_holder<Executor> executor_;
   core::state_ref<state_type> state_;
   std::uint64_t owner_ = 0;
-  std::optional<Executor> executor_;
 
  private:
   template <class, class, class, class>
@@ -198,12 +239,10 @@ class channel_end {
 
   template <class Other>
   void adopt_executor(const Other& other) {
-    if (other.executor_) executor_.emplace(*other.executor_);
-  }
-
-  void assign_executor(const std::optional<Executor>& ex) noexcept {
-    executor_.reset();
-    if (ex) executor_.emplace(*ex);
+    if (auto* ex = other.executor_.get()) {
+      const Executor converted(*ex);
+      executor_.assign(&converted);
+    }
   }
 
   typename state_type::counts look() const noexcept {
@@ -239,10 +278,18 @@ class loan {
     if (owned_) Count::remove(state_);
   }
 
+  /// Gives away what is owned; what is borrowed stays borrowed.
+  loan take() noexcept {
+    bool was_owned = std::exchange(owned_, false);
+    return loan(was_owned ? std::exchange(state_, nullptr) : state_, was_owned);
+  }
+
   /// A reference to the memory, for the operation.
   core::state_ref<State> share() const noexcept { return core::state_ref<State>::share(state_); }
 
  private:
+  loan(State* state, bool owned) noexcept : state_(state), owned_(owned) {}
+
   State* state_;
   bool owned_ = false;
 };
@@ -283,13 +330,27 @@ class channel_initiation {
   executor_type get_executor() const noexcept { return executor_; }
 
   template <class Handler, class... Arguments>
-  void operator()(Handler&& handler, Arguments&&... arguments) const {
-    Start::template begin<std::decay_t<Handler>>(std::forward<Handler>(handler), executor_,
-                                                 state_.share(), owner_,
-                                                 std::forward<Arguments>(arguments)...);
+  void operator()(Handler&& handler, Arguments&&... arguments) const& {
+    begin(state_, std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
+  }
+
+  // A started operation stands for itself: what its initiation kept open is given back at once, even
+  // if a suspended coroutine still stores the initiation.
+  template <class Handler, class... Arguments>
+  void operator()(Handler&& handler, Arguments&&... arguments) && {
+    const loan<State, Count> given = state_.take();
+    begin(given, std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
   }
 
  private:
+  // Once it has begun the operation may complete, and destroy this initiation with its coroutine.
+  template <class Handler, class... Arguments>
+  void begin(const loan<State, Count>& lent, Handler&& handler, Arguments&&... arguments) const {
+    Start::template begin<std::decay_t<Handler>>(std::forward<Handler>(handler), executor_,
+                                                 lent.share(), owner_,
+                                                 std::forward<Arguments>(arguments)...);
+  }
+
   loan<State, Count> state_;
   std::uint64_t owner_;
   Executor executor_;

@@ -71,10 +71,23 @@ struct names_context<Executor, std::void_t<decltype(asio::query(std::declval<con
                                                asio::execution::context)),
                           asio::execution_context&> {};
 
+/// The executor that Asio associates with std::future handlers.
+/**
+ * It does its work anywhere if it is dispatched to, but to post to it, or only to ask for its context,
+ * starts the system's thread pool; a future must not cost a process its first threads. There is no
+ * public name for it. What gives it away is its second template argument, a blocking property.
+ */
+template <class Executor>
+struct is_future_executor : std::false_type {};
+
+template <template <class, class> class Executor, class Result>
+struct is_future_executor<Executor<Result, asio::execution::blocking_t::possibly_t>>
+    : std::true_type {};
+
 /// The context an executor belongs to, or null if it does not tell.
 template <class Executor>
 asio::execution_context* context_of(const Executor& ex) {
-  if constexpr (names_context<Executor>::value) {
+  if constexpr (names_context<Executor>::value && !is_future_executor<Executor>::value) {
     return &static_cast<asio::execution_context&>(asio::query(ex, asio::execution::context));
   } else {
     static_cast<void>(ex);
@@ -83,25 +96,10 @@ asio::execution_context* context_of(const Executor& ex) {
 }
 
 /// Whether completions may be posted to an executor itself.
-/**
- * The executor that Asio associates with std::future handlers runs on the system's thread pool if it
- * is posted to, although it can do its work anywhere; a future must not cost a process its first
- * threads. There is no public name for it. What gives it away is that it lives in the system context
- * without being a system_executor, which would say so in the type of its context.
- */
 template <class Executor>
-bool can_be_posted_to(const Executor& ex) {
-  if constexpr (!asio::can_require<Executor, asio::execution::blocking_t::never_t>::value) {
-    return false;
-  } else if constexpr (names_context<Executor>::value &&
-                       !std::is_same_v<Executor, asio::any_io_executor>) {
-    using context = decltype(asio::query(ex, asio::execution::context));
-    if constexpr (std::is_same_v<std::decay_t<context>, asio::execution_context>)
-      return &asio::query(ex, asio::execution::context) !=
-             &asio::query(asio::system_executor(), asio::execution::context);
-  }
-  return true;
-}
+inline constexpr bool can_be_posted_to =
+    asio::can_require<Executor, asio::execution::blocking_t::never_t>::value &&
+    !is_future_executor<Executor>::value;
 
 /// Whether a copy of the executor may be kept, and destroyed, after its context is gone. A strand's
 /// may not.

@@ -181,13 +181,18 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     io_work_.emplace(asio::prefer(*io_executor_, execution::outstanding_work.tracked));
   }
 
+  void end_work() noexcept {
+    handler_work_.reset();
+    io_work_.reset();
+  }
+
   // The operation that is posted may run, and be gone, before the post returns. So everything the
   // submission needs is taken out before, the outstanding work included, which ends after it.
   void submit() {
     posted self(*this, &operation::complete_function);
     const allocator_type memory = allocator();
     [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
-    if (can_be_posted_to(handler_executor_)) {
+    if constexpr (can_be_posted_to<handler_executor>) {
       const handler_executor ex = handler_executor_;
       [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
       // From now on it lives in the handler's context, and the other one may go. Should it have to
@@ -266,27 +271,20 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   bool go_on_waiting(unsigned phase) {
     // The gate keeps the contexts from going away until this waits again, or is gone.
     auto kept = core::state_ref<typename Step::state_type>::share(this->state());
-    bool over = true;
     try {
       start_work();
     } catch (...) {
-      this->drop();
+      end_work();
       kept->leave_gate(phase);
+      this->drop();
       throw;
     }
-    switch (this->wait_again()) {
-      case core::started::waiting:
-        break;
-      case core::started::ready:
-        handler_work_.reset();
-        io_work_.reset();
-        over = false;
-        break;
-      case core::started::unknown_home:
-        this->drop();
-    }
+    core::started seen = this->wait_again();
+    if (seen != core::started::waiting) end_work();
     kept->leave_gate(phase);
-    return over;
+    // The handler that goes with a dropped operation may own a context, and destroy it.
+    if (seen == core::started::unknown_home) this->drop();
+    return seen != core::started::ready;
   }
 
   template <class First, class... Others>

@@ -187,6 +187,8 @@ class channel_core : public state<Threading> {
     w.forget_link();
     leave(w, s.wakes);
     w.current = stage::idle;
+    // An executor may refuse one waiter after the other, each inside the wake-up of the one before.
+    s.join_current_wake_ups();
   }
 
  protected:

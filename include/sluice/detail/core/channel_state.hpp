@@ -63,9 +63,6 @@ class channel_state final : public channel_core<Threading> {
   }
 
   started start_send(send_waiter<T>& w) noexcept {
-    // Once it stands in line the send may be taken, and with it the last reference to this state,
-    // while the receive that takes it is still being woken here.
-    state_ref<channel_state> kept;
     section s(*this);
     if (base::closed_) {
       w.decide(outcome::closed);
@@ -78,7 +75,6 @@ class channel_state final : public channel_core<Threading> {
     if (!base::knows_homes_of(w)) return started::unknown_home;
     base::stand_in_line(base::senders_, w);
     base::wake_receivers(s.wakes);
-    if (!s.wakes.empty()) kept = state_ref<channel_state>::share(this);
     return started::waiting;
   }
 

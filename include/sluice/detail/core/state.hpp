@@ -8,7 +8,7 @@
 // Rules that hold for every state:
 // - A `section` is the only way to the lock. Waiters are put on its wake list inside and are woken
 //   when it ends, after unlocking, so no executor and no handler ever runs under the lock.
-// - Who ends a section that wakes somebody must keep the state alive until it has ended.
+// - A section that wakes somebody keeps the state alive until all are woken.
 // - Lock order: the registry of a context before the lock of a state.
 //
 // `sites_` and the gate are protected by the lock; `references_` counts by itself.
@@ -43,16 +43,40 @@ class site {
 /// The side of a state that the registry of a context sees.
 class evictable {
  public:
-  /// Takes a reference unless the last one is gone already.
-  virtual bool try_reference() noexcept = 0;
+  evictable(const evictable&) = delete;
+  evictable& operator=(const evictable&) = delete;
+
+  /// Takes a reference unless the last one is gone already. Then another thread may be destroying
+  /// the state right now, so this must not be a virtual function.
+  bool try_reference() noexcept { return try_reference_(*this); }
+
   virtual void release() noexcept = 0;
 
   /// Takes away everything that waits for `home`, waits for wake-ups that are under way, and drops
-  /// what it took. Called without any lock, while the context still accepts work.
+  /// what it took. Called without any lock, while the context still accepts work, and never from
+  /// inside a wake-up of the same state.
   virtual void evict(const void* home) noexcept = 0;
 
  protected:
+  using referencer = bool (*)(evictable&) noexcept;
+
+  explicit evictable(referencer r) noexcept : try_reference_(r) {}
   ~evictable() = default;
+
+ private:
+  const referencer try_reference_;
+};
+
+/// The wake-ups that this thread is in the middle of, so that a promise which is refused, and passes
+/// from waiter to waiter, does so in a loop and not by recursion.
+struct current_wake_ups {
+  const void* state = nullptr;
+  wake_list* list = nullptr;
+
+  static current_wake_ups& of_this_thread() noexcept {
+    static thread_local current_wake_ups current;
+    return current;
+  }
 };
 
 template <class Threading>
@@ -70,10 +94,24 @@ class state : public evictable {
         state_.mutex_.unlock();
         return;
       }
+      // What is woken may run at once, on another thread or on an inline executor, and may give up
+      // the last handle; so the state is kept until the gate is left.
+      state_.add_reference();
       unsigned phase = state_.gate_.enter();
       state_.mutex_.unlock();
+      auto& current = current_wake_ups::of_this_thread();
+      const current_wake_ups outer = std::exchange(current, current_wake_ups{&state_, &wakes});
       wakes.wake_all();
+      current = outer;
       state_.gate_.leave(phase);
+      state_.release();
+    }
+
+    /// Leaves what is to be woken to the wake-ups of this state that this thread is in the middle
+    /// of, if it is.
+    void join_current_wake_ups() noexcept {
+      const auto& current = current_wake_ups::of_this_thread();
+      if (current.state == &state_) current.list->append(wakes);
     }
 
     wake_list wakes;
@@ -82,21 +120,11 @@ class state : public evictable {
     state& state_;
   };
 
-  state() = default;
-  state(const state&) = delete;
-  state& operator=(const state&) = delete;
+  state() noexcept
+      : evictable([](evictable& e) noexcept { return static_cast<state&>(e).reference_if_alive(); }) {
+  }
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-
-  bool try_reference() noexcept final {
-    unsigned count = references_.load(std::memory_order_relaxed);
-    while (count != 0) {
-      if (references_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed,
-                                            std::memory_order_relaxed))
-        return true;
-    }
-    return false;
-  }
 
   void release() noexcept final {
     // Acquire and release: everything done through any reference happens before the destruction.
@@ -141,6 +169,16 @@ class state : public evictable {
   void leave_gate(unsigned phase) noexcept { gate_.leave(phase); }
 
  private:
+  bool reference_if_alive() noexcept {
+    unsigned count = references_.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (references_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed,
+                                            std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+
   bool knows(const void* home) const noexcept {
     if (home == nullptr) return true;
     for (const site* s = sites_.get(); s != nullptr; s = s->next_.get())

@@ -186,6 +186,14 @@ class wake_list {
     last_ = &w;
   }
 
+  /// Takes over what another list holds.
+  void append(wake_list& other) noexcept {
+    if (other.empty()) return;
+    (last_ ? last_->next_woken : first_) = other.first_;
+    last_ = other.last_;
+    other.first_ = other.last_ = nullptr;
+  }
+
   void wake_all() noexcept {
     while (waiter* w = pop()) w->wake();
   }
