@@ -11,7 +11,7 @@
 #include <boost/asio/error.hpp>
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -109,7 +109,7 @@ class send_step : public channel_step<State, core::send_waiter<T>> {
             core::state_ref<State> counted, std::uint64_t owner_id, Source&& source) noexcept
       : base(on_wake, on_drop, std::move(counted), owner_id),
         source_(std::forward<Source>(source)) {
-    this->value = &source_;
+    this->value = std::addressof(source_);
   }
 
   core::started start() noexcept {

@@ -136,6 +136,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     track_creation();
     asio::execution_context* contexts[2] = {context_of(*io_executor_),
                                             context_of(handler_executor_)};
+    const bool one_executor = !io_work_;
+    one_context_ = one_executor || (contexts[0] != nullptr && contexts[0] == contexts[1]);
     if (contexts[1] == contexts[0]) contexts[1] = nullptr;
     this->homes[0] = contexts[0];
     this->homes[1] = contexts[1];
@@ -197,7 +199,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
       // From now on it lives in the handler's context, and the other one may go. Should it have to
       // wait again it counts as work there only if it can still name it.
-      if (this->homes[1] != nullptr && !may_outlive_context(*io_executor_)) io_executor_.reset();
+      if (!one_context_ && io_executor_ && !may_outlive_context(*io_executor_))
+        io_executor_.reset();
       post_to(ex, memory, std::move(self));
     } else {
       const IoExecutor ex = *io_executor_;
@@ -331,6 +334,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   std::optional<IoExecutor> io_executor_;
   const handler_executor handler_executor_;
   Handler handler_;
+  bool one_context_ = false;
   std::optional<work_type<handler_executor>> handler_work_;
   std::optional<work_type<IoExecutor>> io_work_;
 };

@@ -293,6 +293,10 @@ class channel_core : public state<Threading> {
   }
 
   void collect(const void* home, wake_list& evicted, section& s) noexcept override {
+    // Woken receives are with an executor already. Should one of them have to wait again it must not
+    // take another context, at the same address, for its own.
+    for (waiter* w = woken_.front(); w != nullptr; w = w->next) w->leave_home(home);
+
     for (wait_queue* queue : {&receivers_, &senders_, &closers_}) {
       for (waiter* w = queue->front(); w != nullptr;) {
         waiter* next = w->next;

@@ -78,6 +78,13 @@ class waiter {
 
   bool lives_in(const void* home) const noexcept { return homes[0] == home || homes[1] == home; }
 
+  /// Exchanges a home that is gone for one that no state will ever know.
+  void leave_home(const void* home) noexcept {
+    static constexpr char nowhere = 0;
+    for (const void*& h : homes)
+      if (h == home) h = &nowhere;
+  }
+
   void decide(outcome value) noexcept {
     current = stage::decided;
     fate = value;
