@@ -5,5 +5,6 @@
 #include <sluice/channel.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
+#include <sluice/use_awaitable.hpp>
 
 #endif  // SLUICE_HPP

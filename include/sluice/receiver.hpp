@@ -12,6 +12,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -93,7 +94,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
     std::optional<T> value;
     outcome seen = this->state_ ? this->state_->try_receive(value) : outcome::closed;
     if (seen == outcome::closed) {
-      ec = this->state_ ? this->state_->reason() : error_code();
+      ec = end_of(this->state_.get());
       if (!ec) ec = error::closed;
     } else {
       ec = seen == outcome::none ? error_code(error::empty) : error_code();
@@ -129,9 +130,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_receive(CompletionToken&& token = CompletionToken()) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, std::optional<T>)>(
-        detail::channel_initiation<start_receive, state_type, detail::channel_share, Executor>(
-            this->state_.get(), this->owner_, *this->executor_.get()),
-        token);
+        detail::initiate_from<CompletionToken, start_receive, detail::channel_share>(*this), token);
   }
 
  private:
@@ -141,12 +140,29 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
            const Executor& ex) noexcept
       : base(std::move(counted), owner, ex) {}
 
+  /// What a receive is told at the end of the stream.
+  static error_code end_of(const state_type* state) noexcept {
+    return state ? state->reason() : error_code(error::closed);
+  }
+
   struct start_receive {
+    static constexpr std::size_t argument_count = 0;
+
     template <class Handler, class... Arguments>
     static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
       using step = detail::receive_step<T, state_type>;
       detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
                                                         std::forward<Arguments>(arguments)...);
+    }
+
+    template <class Handler>
+    static void try_now(state_type* state, Handler&& handler) {
+      using detail::core::outcome;
+      std::optional<T> value;
+      outcome seen = state ? state->try_receive(value) : outcome::closed;
+      if (seen != outcome::none)
+        std::move(handler)(seen == outcome::closed ? end_of(state) : error_code(),
+                           std::move(value));
     }
   };
 };

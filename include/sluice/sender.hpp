@@ -12,6 +12,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -139,7 +140,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_send(T value, CompletionToken&& token = CompletionToken()) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        initiation<start_send, detail::sender_share>(), token, std::move(value));
+        detail::initiate_from<CompletionToken, start_send, detail::sender_share>(*this), token,
+        std::move(value));
   }
 
   /// Sends a value that stays with the caller until it is accepted.
@@ -152,7 +154,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   [[nodiscard]] auto async_send(std::reference_wrapper<T> value,
                                 CompletionToken&& token = CompletionToken()) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        initiation<start_send_reference, detail::sender_share>(), token, value);
+        detail::initiate_from<CompletionToken, start_send_reference, detail::sender_share>(*this),
+        token, value);
   }
 
   /// Waits until nobody can receive any more.
@@ -172,7 +175,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        initiation<start_wait_closed, detail::channel_share>(), token);
+        detail::initiate_from<CompletionToken, start_wait_closed, detail::channel_share>(*this),
+        token);
   }
 
  private:
@@ -188,15 +192,26 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   }
 
   struct start_send {
+    static constexpr std::size_t argument_count = 1;
+
     template <class Handler, class... Arguments>
     static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
       using step = detail::send_step<T, T, state_type>;
       detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
                                                         std::forward<Arguments>(arguments)...);
     }
+
+    template <class Handler>
+    static void try_now(state_type* state, Handler&& handler, T&& value) {
+      using detail::core::outcome;
+      outcome seen = state ? state->try_begin_send(value) : outcome::closed;
+      if (seen != outcome::none) std::move(handler)(detail::to_error_code(seen));
+    }
   };
 
   struct start_send_reference {
+    static constexpr std::size_t argument_count = 1;
+
     template <class Handler>
     static void begin(Handler&& handler, const Executor& ex,
                       detail::core::state_ref<state_type> state, std::uint64_t owner,
@@ -205,22 +220,31 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
       detail::operation<step, Handler, Executor>::begin(std::move(handler), ex, std::move(state),
                                                         owner, value.get());
     }
+
+    template <class Handler>
+    static void try_now(state_type* state, Handler&& handler, std::reference_wrapper<T> value) {
+      start_send::try_now(state, std::forward<Handler>(handler), std::move(value.get()));
+    }
   };
 
   struct start_wait_closed {
+    static constexpr std::size_t argument_count = 0;
+
     template <class Handler, class... Arguments>
     static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
       using step = detail::wait_closed_step<state_type>;
       detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
                                                         std::forward<Arguments>(arguments)...);
     }
-  };
 
-  template <class Start, class Count>
-  auto initiation() const {
-    return detail::channel_initiation<Start, state_type, Count, Executor>(
-        this->state_.get(), this->owner_, *this->executor_.get());
-  }
+    template <class Handler>
+    static void try_now(state_type* state, Handler&& handler) {
+      if (state == nullptr)
+        std::move(handler)(error_code(error::closed));
+      else if (state->look().closed)
+        std::move(handler)(error_code());
+    }
+  };
 };
 
 /// Knows a channel without keeping it open; lock() makes a sender of it while the channel is open.

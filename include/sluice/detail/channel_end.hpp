@@ -10,6 +10,8 @@
 // still say `closed`. An operation on a default-constructed handle completes on the system executor.
 
 #include <sluice/detail/core/channel_state.hpp>
+#include <sluice/detail/default_token.hpp>
+#include <sluice/detail/ready_path.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
 
@@ -58,6 +60,11 @@ struct channel_access {
   template <class Handle>
   static auto& state(const Handle& handle) noexcept {
     return handle.state_;
+  }
+
+  template <class Handle>
+  static std::uint64_t owner(const Handle& handle) noexcept {
+    return handle.owner_;
   }
 
   template <class Handle>
@@ -318,11 +325,18 @@ struct sender_share {
   }
 };
 
-/// Begins one kind of operation. `Step<...>` is chosen by the caller through `Start`.
+/// Begins, for any token, one kind of operation; which one, `Start` says:
+/**
+ * Start::begin<Handler>(...)   makes an operation of it
+ * Start::try_now(...)          calls the handler now if the operation is ready, else does nothing
+ * Start::argument_count        how many arguments it has besides the handler
+ */
 template <class Start, class State, class Count, class Executor>
 class channel_initiation {
  public:
   using executor_type = Executor;
+  using sluice_initiation = channel_initiation;
+  static constexpr std::size_t argument_count = Start::argument_count;
 
   channel_initiation(State* state, std::uint64_t owner, const Executor& ex)
       : state_(state), owner_(owner), executor_(ex) {}
@@ -335,7 +349,7 @@ class channel_initiation {
   }
 
   // A started operation stands for itself: what its initiation kept open is given back at once, even
-  // if a suspended coroutine still stores the initiation.
+  // if somebody still stores the initiation.
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) && {
     const loan<State, Count> given = state_.take();
@@ -343,7 +357,7 @@ class channel_initiation {
   }
 
  private:
-  // Once it has begun the operation may complete, and destroy this initiation with its coroutine.
+  // Once it has begun the operation may complete, and destroy this initiation.
   template <class Handler, class... Arguments>
   void begin(const loan<State, Count>& lent, Handler&& handler, Arguments&&... arguments) const {
     Start::template begin<std::decay_t<Handler>>(std::forward<Handler>(handler), executor_,
@@ -355,6 +369,48 @@ class channel_initiation {
   std::uint64_t owner_;
   Executor executor_;
 };
+
+/// Begins an operation whose token borrows the handle until it begins.
+template <class Start, class Handle>
+class borrowing_initiation {
+ public:
+  using executor_type = typename Handle::executor_type;
+  using sluice_initiation = borrowing_initiation;
+  static constexpr std::size_t argument_count = Start::argument_count;
+
+  explicit borrowing_initiation(const Handle& handle) noexcept : handle_(&handle) {}
+
+  executor_type get_executor() const noexcept { return handle_->get_executor(); }
+
+  template <class Handler, class... Arguments>
+  void operator()(Handler&& handler, Arguments&&... arguments) const {
+    auto& state = channel_access::state(*handle_);
+    if constexpr (asks_for_ready_path<std::decay_t<Handler>>) {
+      Start::try_now(state.get(), std::forward<Handler>(handler),
+                     std::forward<Arguments>(arguments)...);
+    } else {
+      Start::template begin<std::decay_t<Handler>>(
+          std::forward<Handler>(handler), *channel_access::executor(*handle_), state,
+          channel_access::owner(*handle_), std::forward<Arguments>(arguments)...);
+    }
+  }
+
+ private:
+  const Handle* handle_;
+};
+
+/// The initiation that suits a token. `Count` says what it keeps if the token stores it.
+template <class Token, class Start, class Count, class Handle>
+auto initiate_from(const Handle& handle) {
+  if constexpr (borrows_handle<std::decay_t<Token>>::value) {
+    return borrowing_initiation<Start, Handle>(handle);
+  } else {
+    auto* state = channel_access::state(handle).get();
+    return channel_initiation<Start, std::remove_pointer_t<decltype(state)>, Count,
+                              typename Handle::executor_type>(
+        state, channel_access::owner(handle), *channel_access::executor(handle));
+  }
+}
 
 }  // namespace sluice::detail
 

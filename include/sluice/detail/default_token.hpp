@@ -8,7 +8,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detail/config.hpp>
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-#include <boost/asio/use_awaitable.hpp>
+#include <sluice/use_awaitable.hpp>
 #else
 #include <boost/asio/deferred.hpp>
 #endif
@@ -18,7 +18,7 @@
 namespace sluice::detail {
 
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-using usual_token = boost::asio::use_awaitable_t<>;
+using usual_token = use_awaitable_t<>;
 #else
 using usual_token = boost::asio::deferred_t;
 #endif
@@ -35,6 +35,23 @@ struct default_token<Executor, std::void_t<typename Executor::default_completion
 
 template <class Executor>
 using default_token_t = typename default_token<Executor>::type;
+
+/// Whether a token begins its operation while the handle is sure to live, so that the operation need
+/// not hold on to the channel before.
+/**
+ * Coroutines borrow the handle until they are awaited, as with Asio's own I/O objects. Adapters
+ * around the token are templates with the token as their first argument.
+ */
+template <class Token>
+struct borrows_handle : std::false_type {};
+
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+template <class Executor>
+struct borrows_handle<use_awaitable_t<Executor>> : std::true_type {};
+#endif
+
+template <template <class...> class Adapter, class Token, class... Rest>
+struct borrows_handle<Adapter<Token, Rest...>> : borrows_handle<Token> {};
 
 }  // namespace sluice::detail
 

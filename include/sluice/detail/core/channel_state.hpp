@@ -45,6 +45,15 @@ class channel_state final : public channel_core<Threading> {
     return accept(value, s);
   }
 
+  /// What a send that begins now would be told at once. `none` if it would have to wait; at a
+  /// rendezvous it always has to, since it completes when its value is taken.
+  outcome try_begin_send(T& value) noexcept {
+    section s(*this);
+    if (base::closed_) return outcome::closed;
+    if (!base::has_free_slot() || !base::senders_.empty()) return outcome::none;
+    return accept(value, s);
+  }
+
   /// As try_send, but a full buffer gives up its oldest value to `displaced`.
   outcome force_send(T& value, std::optional<T>& displaced) noexcept {
     section s(*this);
