@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -17,12 +18,11 @@ std::vector<entry>& entries() {
   return all;
 }
 
-/// W2 comes before W11, and W1 before W1c.
-std::pair<int, std::string_view> number_and_letters(std::string_view name) {
-  constexpr std::string_view digits = "0123456789";
-  const std::size_t begin = std::min(name.find_first_of(digits), name.size());
-  const std::size_t end = std::min(name.find_first_not_of(digits, begin), name.size());
-  return {std::atoi(name.data() + begin), name.substr(end)};
+/// W2 comes before W11, W1 before W1c, and a name without a number after all others.
+std::pair<int, std::string_view> number_and_name(std::string_view name) {
+  const std::size_t digits = name.find_first_of("0123456789");
+  const bool numbered = digits != name.npos;
+  return {numbered ? std::atoi(name.data() + digits) : std::numeric_limits<int>::max(), name};
 }
 
 }  // namespace
@@ -34,9 +34,9 @@ const std::vector<entry>& suite() {
 bool add_contender(const workload& what, std::string peer, program run) {
   std::vector<entry>& all = entries();
   const auto place = std::lower_bound(
-      all.begin(), all.end(), number_and_letters(what.name),
-      [](const entry& e, const auto& key) { return number_and_letters(e.what.name) < key; });
-  const bool known = place != all.end() && std::string_view(place->what.name) == what.name;
+      all.begin(), all.end(), number_and_name(what.name),
+      [](const entry& e, const auto& key) { return number_and_name(e.what.name) < key; });
+  const bool known = place != all.end() && place->what.name == std::string_view(what.name);
   entry& mine = known ? *place : *all.insert(place, entry{what, {}});
   mine.contenders.push_back({std::move(peer), std::move(run)});
   return true;

@@ -29,6 +29,7 @@ struct workload {
   const char* title;
   /// The part of asio's time that sluice aims at.
   double target;
+  int threads;
 };
 
 /// What a run took between its first message and its last, set-up and tear-down excluded.

@@ -110,11 +110,6 @@ timing run_flavour(const stream& s, std::uint64_t messages) {
 using any = asio::any_io_executor;
 using io = asio::io_context::executor_type;
 
-// At a rendezvous one of the two always has to wait.
-bool has_buffer(const stream& s) {
-  return s.capacity != 0;
-}
-
 const bool added[] = {
     add_streams("asio", every_stream, run_flavour<plainly, io>),
     add_streams("asio-any", every_stream, run_flavour<plainly, any>),

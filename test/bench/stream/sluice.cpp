@@ -2,6 +2,7 @@
 //
 // sluice      as it comes: any_io_executor, no token named
 // sluice-io   the same with the executor type of io_context
+// sluice-try  as sluice, but what can be done at once is done by try_send and try_receive
 
 #include "frame/run_context.hpp"
 #include "stream/stream.hpp"
@@ -15,6 +16,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <list>
@@ -25,19 +27,46 @@ namespace {
 
 namespace asio = boost::asio;
 
-template <class Executor, class ChannelExecutor, class Threading>
-asio::awaitable<void, Executor> produce(sluice::sender<message, ChannelExecutor, Threading> tx,
-                                        message first, message count) {
-  for (message value = first; value != first + count; ++value) co_await tx.async_send(value);
-}
+/// As one writes it.
+struct plainly {
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> produce(
+      sluice::sender<message, ChannelExecutor, Threading> tx, message first, message count) {
+    for (message value = first; value != first + count; ++value) co_await tx.async_send(value);
+  }
 
-template <class Executor, class ChannelExecutor, class Threading>
-asio::awaitable<void, Executor> consume(sluice::receiver<message, ChannelExecutor, Threading> rx,
-                                        tally& received) {
-  while (auto value = co_await rx.async_receive()) received.sum += *value;
-}
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> consume(
+      sluice::receiver<message, ChannelExecutor, Threading> rx, tally& received) {
+    while (auto value = co_await rx.async_receive()) received.sum += *value;
+  }
+};
 
-template <class Executor, class ChannelExecutor, class Threading>
+struct try_first {
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> produce(
+      sluice::sender<message, ChannelExecutor, Threading> tx, message first, message count) {
+    const bool never_full = tx.capacity() == unbounded;
+    for (message value = first; value != first + count; ++value) {
+      // Nothing else would ever make this producer give up its turn.
+      if (never_full && value % 64 == 0) co_await asio::post(asio::use_awaitable_t<Executor>());
+      if (tx.try_send(value)) co_await tx.async_send(value);
+    }
+  }
+
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> consume(
+      sluice::receiver<message, ChannelExecutor, Threading> rx, tally& received) {
+    for (;;) {
+      auto value = rx.try_receive();
+      if (!value) value = co_await rx.async_receive();
+      if (!value) co_return;
+      received.sum += *value;
+    }
+  }
+};
+
+template <class Way, class Executor, class ChannelExecutor, class Threading>
 timing run(const stream& s, std::uint64_t messages) {
   asio::io_context context(s.threads);
   std::list<asio::cancellation_signal> signals;
@@ -58,10 +87,10 @@ timing run(const stream& s, std::uint64_t messages) {
         s.capacity == unbounded
             ? sluice::make_unbounded_channel<message, ChannelExecutor, Threading>(context)
             : sluice::make_channel<message, ChannelExecutor, Threading>(context, s.capacity);
-    for (tally& received : tallies) spawn(consume<Executor>(rx, received));
+    for (tally& received : tallies) spawn(Way::template consume<Executor>(rx, received));
     const message share = messages / static_cast<message>(s.producers);
     for (int p = 0; p != s.producers; ++p)
-      spawn(produce<Executor>(tx, share * static_cast<message>(p), share));
+      spawn(Way::template produce<Executor>(tx, share * static_cast<message>(p), share));
   }
 
   const timing result = run_context(context, s.threads);
@@ -69,20 +98,21 @@ timing run(const stream& s, std::uint64_t messages) {
   return result;
 }
 
-template <class Executor, class ChannelExecutor>
+template <class Way, class Executor, class ChannelExecutor>
 timing run_flavour(const stream& s, std::uint64_t messages) {
   return s.kind == flavour::unsynchronised
-             ? run<Executor, ChannelExecutor, sluice::single_threaded>(s, messages)
-             : run<Executor, ChannelExecutor, sluice::multi_threaded>(s, messages);
+             ? run<Way, Executor, ChannelExecutor, sluice::single_threaded>(s, messages)
+             : run<Way, Executor, ChannelExecutor, sluice::multi_threaded>(s, messages);
 }
 
 using any = asio::any_io_executor;
 using io = asio::io_context::executor_type;
-using io_and_token = asio::use_awaitable_t<io>::executor_with_default<io>;
+using io_and_token = sluice::use_awaitable_t<io>::executor_with_default<io>;
 
 const bool added[] = {
-    add_streams("sluice", every_stream, run_flavour<any, any>),
-    add_streams("sluice-io", every_stream, run_flavour<io, io_and_token>),
+    add_streams("sluice", every_stream, run_flavour<plainly, any, any>),
+    add_streams("sluice-io", every_stream, run_flavour<plainly, io, io_and_token>),
+    add_streams("sluice-try", has_buffer, run_flavour<try_first, any, any>),
 };
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 namespace bench {
 
-inline const workload try_pair = {"W8", "try_send and try_receive in turn, one thread", 0.28};
+inline const workload try_pair = {"W8", "try_send and try_receive in turn, one thread", 0.28, 1};
 
 constexpr std::size_t try_pair_capacity = 64;
 
