@@ -73,16 +73,16 @@ template <class T, class Executor = boost::asio::any_io_executor, class Threadin
           class Source, class = detail::enable_for_executor<Executor, Source>>
 [[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
 make_unbounded_channel(const Source& source) {
-  return make_channel<T, Executor, Threading>(
-      source, detail::core::channel_core<Threading>::unlimited);
+  return make_channel<T, Executor, Threading>(source,
+                                              detail::core::channel_core<Threading>::unlimited);
 }
 
 template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded,
           class ExecutionContext, class = detail::enable_for_context<ExecutionContext>>
 [[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
 make_unbounded_channel(ExecutionContext& context) {
-  return make_channel<T, Executor, Threading>(
-      context, detail::core::channel_core<Threading>::unlimited);
+  return make_channel<T, Executor, Threading>(context,
+                                              detail::core::channel_core<Threading>::unlimited);
 }
 
 }  // namespace sluice

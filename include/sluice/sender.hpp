@@ -275,7 +275,7 @@ class weak_sender {
     std::uint64_t owner = state_ ? state_->add_sender_if_open() : 0;
     if (owner == 0) return {};
     return detail::channel_access::make<sender<T, Executor, Threading>>(state_, owner,
-                                                                  *executor_.get());
+                                                                        *executor_.get());
   }
 
   /// The executor of the senders that lock() makes. Must not be called if it knows no channel.

@@ -67,8 +67,8 @@ struct use_awaitable_t {
 
   /// An I/O object type with this token as its default.
   template <class T>
-  using as_default_on_t = typename T::template rebind_executor<
-      executor_with_default<typename T::executor_type>>::other;
+  using as_default_on_t =
+      typename T::template rebind_executor<executor_with_default<typename T::executor_type>>::other;
 
   /// Converts an I/O object to one with this token as its default.
   template <class T>

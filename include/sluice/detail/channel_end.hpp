@@ -10,8 +10,7 @@
 // still say `closed`. An operation on a default-constructed handle completes on the system executor.
 
 #include <sluice/detail/core/channel_state.hpp>
-#include <sluice/detail/default_token.hpp>
-#include <sluice/detail/ready_path.hpp>
+#include <sluice/detail/initiation.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
 
@@ -46,30 +45,6 @@ struct receiver_role {
   template <class State>
   static void remove(State& state) noexcept {
     state.remove_receiver();
-  }
-};
-
-/// The right to reach into handles, and to make them from a state.
-struct channel_access {
-  template <class Handle, class State>
-  static Handle make(core::state_ref<State> counted, std::uint64_t owner,
-                     const typename Handle::executor_type& ex) {
-    return Handle(std::move(counted), owner, ex);
-  }
-
-  template <class Handle>
-  static auto& state(const Handle& handle) noexcept {
-    return handle.state_;
-  }
-
-  template <class Handle>
-  static std::uint64_t owner(const Handle& handle) noexcept {
-    return handle.owner_;
-  }
-
-  template <class Handle>
-  static const typename Handle::executor_type* executor(const Handle& handle) noexcept {
-    return handle.executor_.get();
   }
 };
 
@@ -114,10 +89,11 @@ class channel_end {
   static_assert(std::is_object_v<T> && !std::is_const_v<T> && !std::is_array_v<T>,
                 "sluice: a channel carries plain object types: wrap references in "
                 "std::reference_wrapper or a pointer, arrays in std::array, and drop the const");
-  static_assert(std::is_nothrow_move_constructible_v<T>,
-                "sluice: the message type must not throw when it is moved, since a channel moves it "
-                "under its lock: declare its move constructor noexcept, or send a "
-                "std::unique_ptr to it");
+  static_assert(
+      std::is_nothrow_move_constructible_v<T>,
+      "sluice: the message type must not throw when it is moved, since a channel moves it "
+      "under its lock: declare its move constructor noexcept, or send a "
+      "std::unique_ptr to it");
   static_assert(std::is_nothrow_destructible_v<T>,
                 "sluice: the destructor of the message type must not throw: declare it noexcept");
 
@@ -200,8 +176,7 @@ class channel_end {
   }
 
   template <class Executor2>
-  explicit channel_end(channel_end<Role, T, Executor2, Threading>&& other)
-      : owner_(other.owner_) {
+  explicit channel_end(channel_end<Role, T, Executor2, Threading>&& other) : owner_(other.owner_) {
     adopt_executor(other);
     state_ = std::move(other.state_);
   }
@@ -256,161 +231,6 @@ class channel_end {
     return state_ ? state_->look() : typename state_type::counts{0, 0, 0, false, true};
   }
 };
-
-/// What an initiation holds on to. Made by an initiating function it only borrows; a token that
-/// stores it, to begin later, makes it an owner. So a token that begins at once pays nothing.
-/**
- * `Count` says what an owner keeps: channel_share only the memory, sender_share a counted sender.
- */
-template <class State, class Count>
-class loan {
- public:
-  explicit loan(State* borrowed) noexcept : state_(borrowed) {}
-  loan(const loan& other) noexcept : state_(other.state_), owned_(true) { Count::add(state_); }
-
-  loan(loan&& other) noexcept : state_(other.state_), owned_(true) {
-    if (other.owned_)
-      other.state_ = nullptr;
-    else
-      Count::add(state_);
-  }
-
-  loan& operator=(loan other) noexcept {
-    std::swap(state_, other.state_);
-    std::swap(owned_, other.owned_);
-    return *this;
-  }
-
-  ~loan() {
-    if (owned_) Count::remove(state_);
-  }
-
-  /// Gives away what is owned; what is borrowed stays borrowed.
-  loan take() noexcept {
-    bool was_owned = std::exchange(owned_, false);
-    return loan(was_owned ? std::exchange(state_, nullptr) : state_, was_owned);
-  }
-
-  /// A reference to the memory, for the operation.
-  core::state_ref<State> share() const noexcept { return core::state_ref<State>::share(state_); }
-
- private:
-  loan(State* state, bool owned) noexcept : state_(state), owned_(owned) {}
-
-  State* state_;
-  bool owned_ = false;
-};
-
-struct channel_share {
-  template <class State>
-  static void add(State* state) noexcept {
-    if (state != nullptr) state->add_reference();
-  }
-  template <class State>
-  static void remove(State* state) noexcept {
-    if (state != nullptr) state->release();
-  }
-};
-
-struct sender_share {
-  template <class State>
-  static void add(State* state) noexcept {
-    channel_share::add(state);
-    if (state != nullptr) state->add_sender();
-  }
-  template <class State>
-  static void remove(State* state) noexcept {
-    if (state != nullptr) state->remove_sender();
-    channel_share::remove(state);
-  }
-};
-
-/// Begins, for any token, one kind of operation; which one, `Start` says:
-/**
- * Start::begin<Handler>(...)   makes an operation of it
- * Start::try_now(...)          calls the handler now if the operation is ready, else does nothing
- * Start::argument_count        how many arguments it has besides the handler
- */
-template <class Start, class State, class Count, class Executor>
-class channel_initiation {
- public:
-  using executor_type = Executor;
-  using sluice_initiation = channel_initiation;
-  static constexpr std::size_t argument_count = Start::argument_count;
-
-  channel_initiation(State* state, std::uint64_t owner, const Executor& ex)
-      : state_(state), owner_(owner), executor_(ex) {}
-
-  executor_type get_executor() const noexcept { return executor_; }
-
-  template <class Handler, class... Arguments>
-  void operator()(Handler&& handler, Arguments&&... arguments) const& {
-    begin(state_, std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
-  }
-
-  // A started operation stands for itself: what its initiation kept open is given back at once, even
-  // if somebody still stores the initiation.
-  template <class Handler, class... Arguments>
-  void operator()(Handler&& handler, Arguments&&... arguments) && {
-    const loan<State, Count> given = state_.take();
-    begin(given, std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
-  }
-
- private:
-  // Once it has begun the operation may complete, and destroy this initiation.
-  template <class Handler, class... Arguments>
-  void begin(const loan<State, Count>& lent, Handler&& handler, Arguments&&... arguments) const {
-    Start::template begin<std::decay_t<Handler>>(std::forward<Handler>(handler), executor_,
-                                                 lent.share(), owner_,
-                                                 std::forward<Arguments>(arguments)...);
-  }
-
-  loan<State, Count> state_;
-  std::uint64_t owner_;
-  Executor executor_;
-};
-
-/// Begins an operation whose token borrows the handle until it begins.
-template <class Start, class Handle>
-class borrowing_initiation {
- public:
-  using executor_type = typename Handle::executor_type;
-  using sluice_initiation = borrowing_initiation;
-  static constexpr std::size_t argument_count = Start::argument_count;
-
-  explicit borrowing_initiation(const Handle& handle) noexcept : handle_(&handle) {}
-
-  executor_type get_executor() const noexcept { return handle_->get_executor(); }
-
-  template <class Handler, class... Arguments>
-  void operator()(Handler&& handler, Arguments&&... arguments) const {
-    auto& state = channel_access::state(*handle_);
-    if constexpr (asks_for_ready_path<std::decay_t<Handler>>) {
-      Start::try_now(state.get(), std::forward<Handler>(handler),
-                     std::forward<Arguments>(arguments)...);
-    } else {
-      Start::template begin<std::decay_t<Handler>>(
-          std::forward<Handler>(handler), *channel_access::executor(*handle_), state,
-          channel_access::owner(*handle_), std::forward<Arguments>(arguments)...);
-    }
-  }
-
- private:
-  const Handle* handle_;
-};
-
-/// The initiation that suits a token. `Count` says what it keeps if the token stores it.
-template <class Token, class Start, class Count, class Handle>
-auto initiate_from(const Handle& handle) {
-  if constexpr (borrows_handle<std::decay_t<Token>>::value) {
-    return borrowing_initiation<Start, Handle>(handle);
-  } else {
-    auto* state = channel_access::state(handle).get();
-    return channel_initiation<Start, std::remove_pointer_t<decltype(state)>, Count,
-                              typename Handle::executor_type>(
-        state, channel_access::owner(handle), *channel_access::executor(handle));
-  }
-}
 
 }  // namespace sluice::detail
 

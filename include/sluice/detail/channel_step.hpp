@@ -116,9 +116,7 @@ class send_step : public channel_step<State, core::send_waiter<T>> {
     return this->state() ? this->state()->start_send(*this) : this->empty_handle();
   }
 
-  void finish(result_type& result, bool& linked) noexcept {
-    this->finish_decided(result, linked);
-  }
+  void finish(result_type& result, bool& linked) noexcept { this->finish_decided(result, linked); }
 
  private:
   Source source_;
@@ -137,9 +135,7 @@ class wait_closed_step : public channel_step<State, core::waiter> {
     return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();
   }
 
-  void finish(result_type& result, bool& linked) noexcept {
-    this->finish_decided(result, linked);
-  }
+  void finish(result_type& result, bool& linked) noexcept { this->finish_decided(result, linked); }
 };
 
 }  // namespace sluice::detail

@@ -58,8 +58,8 @@ class posted {
 
 /// The executor that counts as outstanding work on another one as long as it exists.
 template <class Executor>
-using work_type = std::decay_t<decltype(asio::prefer(
-    std::declval<const Executor&>(), asio::execution::outstanding_work.tracked))>;
+using work_type = std::decay_t<decltype(asio::prefer(std::declval<const Executor&>(),
+                                                     asio::execution::outstanding_work.tracked))>;
 
 template <class Executor, class = void>
 struct names_context : std::false_type {};

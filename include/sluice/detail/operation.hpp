@@ -89,16 +89,14 @@ inline constexpr bool has_immediate_executor =
 template <class Step, class Handler, class IoExecutor>
 class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
-  using allocator_type =
-      asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+  using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
   using storage = typename std::allocator_traits<allocator_type>::template rebind_alloc<operation>;
 
  public:
   /// Begins an operation. Unless this throws, the handler is called or destroyed later.
   template <class... Arguments>
   static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
-    storage memory(
-        asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+    storage memory(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
     pending_memory raw{memory, std::allocator_traits<storage>::allocate(memory, 1)};
     operation* op = ::new (static_cast<void*>(raw.address))
         operation(std::move(handler), ex, std::forward<Arguments>(arguments)...);
@@ -304,8 +302,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   /// Frees the operation. Its handler has been moved to `handler`, or is destroyed last of all.
   void destroy(const Handler& handler) noexcept {
-    storage memory(
-        asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+    storage memory(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
     this->~operation();
     std::allocator_traits<storage>::deallocate(memory, this, 1);
   }

@@ -45,10 +45,9 @@ struct associated_ready_path_impl<T, Default, typename exists<typename T::ready_
 };
 
 template <class T, class Default>
-struct associated_ready_path_impl<
-    T, Default,
-    typename exists<
-        typename boost::asio::associator<associated_ready_path, T, Default>::type>::type>
+struct associated_ready_path_impl<T, Default,
+                                  typename exists<typename boost::asio::associator<
+                                      associated_ready_path, T, Default>::type>::type>
     : boost::asio::associator<associated_ready_path, T, Default> {};
 
 template <class T, class Default>

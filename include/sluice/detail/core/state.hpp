@@ -121,8 +121,8 @@ class state : public evictable {
   };
 
   state() noexcept
-      : evictable([](evictable& e) noexcept { return static_cast<state&>(e).reference_if_alive(); }) {
-  }
+      : evictable(
+            [](evictable& e) noexcept { return static_cast<state&>(e).reference_if_alive(); }) {}
 
   void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
 

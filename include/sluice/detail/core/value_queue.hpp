@@ -88,7 +88,8 @@ class value_queue {
     T* value(std::size_t i) noexcept { return std::launder(static_cast<T*>(slot(i))); }
   };
 
-  static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T) : alignof(block);
+  static constexpr std::size_t alignment = alignof(T) > alignof(block) ? alignof(T)
+                                                                       : alignof(block);
   static constexpr std::size_t offset = (sizeof(block) + alignof(T) - 1) / alignof(T) * alignof(T);
 
   void append_block() {
