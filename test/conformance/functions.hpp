@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_TEST_CONFORMANCE_FUNCTIONS_HPP
+#define SLUICE_TEST_CONFORMANCE_FUNCTIONS_HPP
+
+// The table of all asynchronous functions of the library. Whoever adds a function adds an entry here,
+// and every rule about completions is tested for it; complete.cpp fails for one that is missing.
+//
+// A test case that is written as
+//
+//   FOR_EACH_FUNCTION(name_of_the_rule) {
+//     typename Function::template end<Executor, Threading> end(ex, way);
+//     function.call(end, token);
+//     ...
+//   }
+//
+// is run for each function and each course that an operation can take, by the name
+// name_of_the_rule/type_function_form/course. There `function` is the entry of type `Function`, and
+// `way` is the course.
+
+#include "conformance/ends.hpp"
+
+#include <sluice/error.hpp>
+
+#include <boost/test/framework.hpp>
+#include <boost/test/tree/test_unit.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace conformance {
+
+using sluice::error_code;
+
+/// An entry of the table.
+template <template <class, class> class End, class Signature, class Call>
+class initiating_function {
+ public:
+  /// What the function is called on; see ends.hpp.
+  template <class Executor, class Threading>
+  using end = End<Executor, Threading>;
+
+  using signature = Signature;
+
+  constexpr initiating_function(const char* type_name, const char* function_name,
+                                const char* form_name, Call call_function)
+      : type(type_name), name(function_name), form(form_name), call_(call_function) {}
+
+  /// Calls the function with a completion token, or with none.
+  template <class Executor, class Threading, class... Token>
+  auto call(End<Executor, Threading>& on, Token&&... token) const {
+    return support::in_library(
+        [&] { return call_(on.handle, on.value, std::forward<Token>(token)...); });
+  }
+
+  /// Calls it on another handle than the end's.
+  template <class Handle, class... Token>
+  auto call_on(Handle& handle, message& value, Token&&... token) const {
+    return support::in_library([&] { return call_(handle, value, std::forward<Token>(token)...); });
+  }
+
+  const char* type;
+  const char* name;
+  const char* form;
+
+ private:
+  Call call_;
+};
+
+template <template <class, class> class End, class Signature, class Call>
+constexpr auto function(const char* type, const char* name, const char* form, Call call) {
+  return initiating_function<End, Signature, Call>(type, name, form, call);
+}
+
+// clang-format off
+inline constexpr auto functions = std::make_tuple(
+  function<sending_end, void(error_code)>("sender", "async_send", "by_value",
+    [](auto& tx, message& value, auto&&... token) {
+      return tx.async_send(std::move(value), std::forward<decltype(token)>(token)...); }),
+  function<sending_end, void(error_code)>("sender", "async_send", "by_reference",
+    [](auto& tx, message& value, auto&&... token) {
+      return tx.async_send(std::ref(value), std::forward<decltype(token)>(token)...); }),
+  function<closing_end, void(error_code)>("sender", "async_wait_closed", "",
+    [](auto& tx, message&, auto&&... token) {
+      return tx.async_wait_closed(std::forward<decltype(token)>(token)...); }),
+  function<receiving_end, void(error_code, std::optional<message>)>("receiver", "async_receive", "",
+    [](auto& rx, message&, auto&&... token) {
+      return rx.async_receive(std::forward<decltype(token)>(token)...); }));
+// clang-format on
+
+/// Calls `f` with each entry.
+template <class F>
+void for_each_function(F f) {
+  std::apply([&](const auto&... entries) { (f(entries), ...); }, functions);
+}
+
+/// Calls `f` with a value of each threading flavour.
+template <class F>
+void for_each_flavour(F f) {
+  f(sluice::multi_threaded());
+  f(sluice::single_threaded());
+}
+
+template <class Function>
+std::string name_of(const Function& f) {
+  std::string name = std::string(f.type) + "_" + f.name;
+  return *f.form == 0 ? name : name + "_" + f.form;
+}
+
+/// Makes a test suite of a rule: one case for each function and course.
+template <class Rule>
+bool add_cases(const char* rule, const char* file, std::size_t line) {
+  namespace ut = boost::unit_test;
+  auto* suite = new ut::test_suite(rule, file, line);
+  ut::framework::current_auto_test_suite().add(suite);
+  for_each_function([&](const auto& f) {
+    auto* cases = new ut::test_suite(name_of(f), file, line);
+    suite->add(cases);
+    for (course way : courses)
+      cases->add(ut::make_test_case([&f, way] { Rule::check(f, way); }, name_of(way), file, line));
+  });
+  return true;
+}
+
+}  // namespace conformance
+
+#define FOR_EACH_FUNCTION(rule)                                           \
+  struct rule {                                                           \
+    template <class Function>                                             \
+    static void check(const Function& function, conformance::course way); \
+  };                                                                      \
+  [[maybe_unused]] static const bool rule##_added =                       \
+      conformance::add_cases<rule>(#rule, __FILE__, __LINE__);            \
+  template <class Function>                                               \
+  void rule::check([[maybe_unused]] const Function& function,             \
+                   [[maybe_unused]] conformance::course way)
+
+#endif  // SLUICE_TEST_CONFORMANCE_FUNCTIONS_HPP
