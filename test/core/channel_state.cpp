@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: BSL-1.0
+#define BOOST_TEST_MODULE channel_state
+
+// The state of a channel against a plain reference, over every order in which things can happen to it.
+// A sequence of steps that fails is printed.
+
+#include "world.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <random>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace {
+
+using namespace core_test;
+
+constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+// Exploration --------------------------------------------------------------------------------------
+
+// Takes the steps and ends the world. `next`, if wanted, is what could have come instead of the end.
+void run(std::size_t capacity, const path& steps, const path& alphabet = {}, path* next = nullptr,
+         std::string* key = nullptr) {
+  try {
+    world w(capacity);
+    for (std::size_t i = 0; i != steps.size(); ++i) w.take(steps[i], i + 1 == steps.size());
+    if (next != nullptr) w.list_steps(alphabet, *next);
+    if (key != nullptr) *key = w.key();
+    w.end();
+  } catch (const broken& b) {
+    BOOST_FAIL(b.what << " (capacity " << capacity << "): " << text_of(steps));
+  }
+}
+
+constexpr std::size_t capacities[] = {0, 1, 2, unlimited};
+
+// For who has more time: how many steps deeper to go.
+std::size_t deeper() {
+  const char* text = std::getenv("SLUICE_EXPLORE_DEEPER");
+  return text != nullptr ? std::strtoul(text, nullptr, 10) : 0;
+}
+
+// Every sequence of up to `depth` steps.
+void explore(const path& alphabet, std::size_t depth) {
+  depth += deeper();
+  struct explorer {
+    void below(path& steps, std::size_t left) {
+      path next;
+      ++sequences;
+      run(capacity, steps, alphabet, left == 0 ? nullptr : &next);
+      for (step s : next) {
+        steps.push_back(s);
+        below(steps, left - 1);
+        steps.pop_back();
+      }
+    }
+    const path& alphabet;
+    std::size_t capacity;
+    std::size_t sequences;
+  };
+  for (std::size_t capacity : capacities) {
+    explorer e{alphabet, capacity, 0};
+    path steps;
+    e.below(steps, depth);
+    BOOST_TEST_MESSAGE("capacity " << capacity << ": " << e.sequences << " sequences of up to "
+                                   << depth << " steps");
+    BOOST_TEST(e.sequences > 10000u);
+  }
+}
+
+// Every situation that can be reached in up to `depth` steps, by one of the shortest ways.
+void explore_situations(const path& alphabet, std::size_t depth) {
+  depth += deeper();
+  for (std::size_t capacity : capacities) {
+    std::unordered_set<std::string> met;
+    std::vector<path> frontier{path()};
+    std::size_t steps_taken = 0;
+    for (std::size_t length = 0; length != depth; ++length) {
+      std::vector<path> beyond;
+      for (path& steps : frontier) {
+        path next;
+        run(capacity, steps, alphabet, &next);
+        for (step s : next) {
+          steps.push_back(s);
+          std::string key;
+          run(capacity, steps, alphabet, nullptr, &key);
+          ++steps_taken;
+          if (met.insert(key).second) beyond.push_back(steps);
+          steps.pop_back();
+        }
+      }
+      frontier = std::move(beyond);
+    }
+    BOOST_TEST_MESSAGE("capacity " << capacity << ": " << met.size() << " situations, "
+                                   << steps_taken << " steps between them, depth " << depth);
+    BOOST_TEST(met.size() > 1000u);
+  }
+}
+
+// Long random sequences, from a fixed seed.
+void wander(const path& alphabet, unsigned seed, std::size_t walks, std::size_t length) {
+  std::mt19937 random(seed);
+  std::size_t taken = 0;
+  for (std::size_t i = 0; i != walks; ++i) {
+    const std::size_t capacity = i % 5 == 4 ? unlimited : i % 5;
+    path steps;
+    path next;
+    try {
+      world w(capacity);
+      for (std::size_t j = 0; j != length; ++j) {
+        w.list_steps(alphabet, next);
+        if (next.empty()) break;
+        steps.push_back(next[random() % next.size()]);
+        w.take(steps.back(), true);
+      }
+      taken += steps.size();
+      w.end();
+    } catch (const broken& b) {
+      BOOST_FAIL(b.what << " (capacity " << capacity << ", walk " << i << " of seed " << seed
+                        << "): " << text_of(steps));
+    }
+  }
+  BOOST_TEST_MESSAGE(walks << " walks of up to " << length << " steps, " << taken
+                           << " in all, seed " << seed);
+  BOOST_TEST(taken > 10 * walks);
+}
+
+const path traffic = {{act::try_send}, {act::force_send}, {act::send},       {act::try_receive},
+                      {act::receive},  {act::come_back},  {act::wait_again}, {act::cancel}};
+
+const path closing = {{act::try_send},    {act::send},         {act::receive},
+                      {act::wait_closed}, {act::come_back},    {act::wait_again},
+                      {act::lose},        {act::cancel},       {act::try_receive},
+                      {act::lock_sender}, {act::drop_sender},  {act::add_receiver},
+                      {act::close, 1},    {act::drop_receiver}};
+
+const path dying_contexts = {
+    {act::try_send},          {act::send, in_first},   {act::send, in_second},
+    {act::receive, in_first}, {act::receive, in_both}, {act::come_back},
+    {act::wait_again},        {act::cancel},           {act::drop_sender},
+    {act::evict, 0},          {act::evict, 1},         {act::revive, 0}};
+
+const path refusing = {{act::try_send},
+                       {act::send},
+                       {act::send, refused},
+                       {act::receive},
+                       {act::come_back},
+                       {act::receive, refused},
+                       {act::wait_closed, refused},
+                       {act::wait_again},
+                       {act::lose},
+                       {act::cancel},
+                       {act::drop_sender},
+                       {act::close, 0},
+                       {act::drop_receiver}};
+
+const path owners = {{act::try_send},
+                     {act::send},
+                     {act::send, other_handle},
+                     {act::receive},
+                     {act::receive, other_handle},
+                     {act::come_back},
+                     {act::wait_again},
+                     {act::disconnect},
+                     {act::drop_sender},
+                     {act::cancel_owner, 1},
+                     {act::cancel_owner, 2}};
+
+const path everything = {{act::try_send},
+                         {act::force_send},
+                         {act::send, in_first},
+                         {act::send, in_both + other_handle},
+                         {act::try_receive},
+                         {act::receive, in_second},
+                         {act::receive, in_both},
+                         {act::receive, in_first + other_handle},
+                         {act::wait_closed, in_second},
+                         {act::come_back},
+                         {act::wait_again},
+                         {act::lose},
+                         {act::cancel},
+                         {act::disconnect},
+                         {act::cancel_owner, 1},
+                         {act::cancel_owner, 2},
+                         {act::add_sender},
+                         {act::lock_sender},
+                         {act::drop_sender},
+                         {act::add_receiver},
+                         {act::drop_receiver},
+                         {act::close, 0},
+                         {act::close, 1},
+                         {act::evict, 0},
+                         {act::evict, 1},
+                         {act::revive, 0},
+                         {act::revive, 1},
+                         {act::receive, in_first + refused},
+                         {act::send, in_second + refused}};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_order_of_sending_receiving_and_cancelling) {
+  explore(traffic, 6);
+}
+BOOST_AUTO_TEST_CASE(every_order_of_closing) {
+  explore(closing, 5);
+}
+BOOST_AUTO_TEST_CASE(every_order_in_which_contexts_die) {
+  explore(dying_contexts, 5);
+}
+BOOST_AUTO_TEST_CASE(every_order_in_which_executors_refuse) {
+  explore(refusing, 5);
+}
+BOOST_AUTO_TEST_CASE(every_order_of_cancelling_by_handle) {
+  explore(owners, 5);
+}
+
+BOOST_AUTO_TEST_CASE(every_situation_of_sending_receiving_and_cancelling) {
+  explore_situations(traffic, 10);
+}
+BOOST_AUTO_TEST_CASE(every_situation_of_closing) {
+  explore_situations(closing, 6);
+}
+BOOST_AUTO_TEST_CASE(every_situation_in_which_contexts_die) {
+  explore_situations(dying_contexts, 6);
+}
+BOOST_AUTO_TEST_CASE(every_situation_in_which_executors_refuse) {
+  explore_situations(refusing, 6);
+}
+BOOST_AUTO_TEST_CASE(every_situation_of_cancelling_by_handle) {
+  explore_situations(owners, 6);
+}
+
+BOOST_AUTO_TEST_CASE(long_random_sequences) {
+  wander(traffic, 1, 500, 300);
+  wander(closing, 2, 2000, 60);
+  wander(dying_contexts, 3, 2000, 60);
+  wander(owners, 4, 1000, 100);
+  wander(refusing, 5, 2000, 60);
+  wander(everything, 6, 5000, 80);
+}
+
+// When memory runs out ------------------------------------------------------------------------------
+
+namespace {
+
+// So large that two of them fill the first block of a buffer.
+using large = message<64>;
+using large_state = core::channel_state<large, stepwise>;
+
+class plain_waiter final : public core::send_waiter<large> {
+ public:
+  explicit plain_waiter(int number = 0)
+      : core::send_waiter<large>(
+            [](core::waiter& w) noexcept { ++static_cast<plain_waiter&>(w).wake_ups; },
+            [](core::waiter&) noexcept { std::abort(); }, 1),
+        store(number) {
+    value = &store;
+  }
+
+  large store;
+  int wake_ups = 0;
+};
+
+outcome outcome_of(large_state& channel, plain_waiter& w) {
+  bool linked = false;
+  return channel.finish(w, linked);
+}
+
+int receive_now(large_state& channel) {
+  std::optional<large> value;
+  return channel.try_receive(value) == outcome::success ? value->release() : 0;
+}
+
+struct memory_fixture {
+  memory_fixture() { destroyed.fill(0); }
+  ~memory_fixture() { memory_is_out = false; }
+
+  core::state_ref<large_state> open(std::size_t capacity) {
+    return core::state_ref<large_state>(new large_state(capacity));
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_send_that_finds_no_memory_keeps_its_value, memory_fixture) {
+  auto channel = open(10);
+  memory_is_out = true;
+  large first(1);
+  outcome tried = channel->try_send(first);
+  plain_waiter second(2);
+  started begun = channel->start_send(second);
+  large third(3);
+  std::optional<large> displaced;
+  outcome forced = channel->force_send(third, displaced);
+  memory_is_out = false;
+
+  BOOST_CHECK(tried == outcome::no_memory);
+  BOOST_TEST(first.number() == 1);
+  BOOST_CHECK(begun == started::ready);
+  BOOST_CHECK(outcome_of(*channel, second) == outcome::no_memory);
+  BOOST_TEST(second.store.number() == 2);
+  BOOST_CHECK(forced == outcome::no_memory);
+  BOOST_TEST(third.number() == 3);
+  BOOST_TEST(!displaced.has_value());
+  BOOST_TEST(channel->look().buffered == 0u);
+
+  // It was only then.
+  BOOST_CHECK(channel->try_send(first) == outcome::success);
+  BOOST_TEST(receive_now(*channel) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_full_channel_without_memory_displaces_nothing, memory_fixture) {
+  auto channel = open(2);
+  for (int i = 1; i != 3; ++i) {
+    large value(i);
+    BOOST_CHECK(channel->try_send(value) == outcome::success);
+  }
+  memory_is_out = true;
+  large third(3);
+  std::optional<large> displaced;
+  outcome forced = channel->force_send(third, displaced);
+  memory_is_out = false;
+  BOOST_CHECK(forced == outcome::no_memory);
+  BOOST_TEST(!displaced.has_value());
+  BOOST_TEST(third.number() == 3);
+  BOOST_TEST(receive_now(*channel) == 1);
+  BOOST_TEST(receive_now(*channel) == 2);
+}
+
+// D1, D2: a place is free, but there is no memory to put the pending value into.
+BOOST_FIXTURE_TEST_CASE(pending_sends_wait_for_memory_in_their_order, memory_fixture) {
+  auto channel = open(2);
+  for (int i = 1; i != 3; ++i) {
+    large value(i);
+    BOOST_CHECK(channel->try_send(value) == outcome::success);
+  }
+  plain_waiter third(3);
+  plain_waiter fourth(4);
+  BOOST_CHECK(channel->start_send(third) == started::waiting);
+  BOOST_CHECK(channel->start_send(fourth) == started::waiting);
+  memory_is_out = true;
+  const int got = receive_now(*channel);
+  large fifth(5);
+  const outcome tried = channel->try_send(fifth);
+  memory_is_out = false;
+  BOOST_TEST(got == 1);
+  // It must not overtake them, though there is a free place.
+  BOOST_CHECK(tried == outcome::none);
+  BOOST_TEST(third.wake_ups == 0);
+  BOOST_TEST(receive_now(*channel) == 2);
+  BOOST_TEST(receive_now(*channel) == 3);
+  BOOST_TEST(receive_now(*channel) == 4);
+  BOOST_TEST(third.wake_ups == 1);
+  BOOST_TEST(fourth.wake_ups == 1);
+  BOOST_CHECK(outcome_of(*channel, third) == outcome::success);
+  BOOST_CHECK(outcome_of(*channel, fourth) == outcome::success);
+  BOOST_TEST(receive_now(*channel) == 0);
+}
+
+// Memory comes and goes at random while values go through; whatever was accepted comes out, in order.
+BOOST_FIXTURE_TEST_CASE(nothing_is_lost_when_memory_comes_and_goes, memory_fixture) {
+  std::mt19937 random(11);
+  std::size_t refused = 0;
+  for (int round = 0; round != 400; ++round) {
+    auto channel = open(round % 2 == 0 ? 3 : unlimited);
+    std::deque<plain_waiter> sends;
+    std::vector<int> accepted;
+    std::vector<int> taken;
+    int number = 0;
+    auto receive = [&] {
+      const int got = receive_now(*channel);
+      if (got != 0) taken.push_back(got);
+      return got != 0;
+    };
+    for (int i = 0; i != 200; ++i) {
+      memory_is_out = false;
+      const auto choice = random() % 8;
+      if (choice < 3) {
+        large value(++number);
+        memory_is_out = random() % 2 == 0;
+        const outcome got = channel->try_send(value);
+        memory_is_out = false;
+        if (got == outcome::success) accepted.push_back(number);
+        refused += got == outcome::no_memory;
+        value.release();
+      } else if (choice < 5) {
+        plain_waiter& w = sends.emplace_back(++number);
+        memory_is_out = random() % 2 == 0;
+        const started begun = channel->start_send(w);
+        memory_is_out = false;
+        if (begun == started::ready && w.fate == outcome::no_memory) {
+          ++refused;
+          w.store.release();
+        } else {
+          accepted.push_back(number);
+        }
+      } else {
+        taken.reserve(1000);
+        memory_is_out = random() % 2 == 0;
+        receive();
+        memory_is_out = false;
+      }
+    }
+    while (receive()) {
+    }
+    BOOST_TEST(channel->look().buffered == 0u);
+    BOOST_CHECK(taken == accepted);
+    for (plain_waiter& w : sends) {
+      BOOST_TEST(w.store.number() == 0);
+      BOOST_TEST(w.wake_ups <= 1);
+    }
+  }
+  BOOST_TEST(refused > 100u);
+}

@@ -1,0 +1,731 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_TEST_CORE_WORLD_HPP
+#define SLUICE_TEST_CORE_WORLD_HPP
+
+// A channel state and its reference, side by side. Each step is taken on both, and all there is to see
+// is compared.
+//
+// The lock makes each function of the state one step, so all that threads can do to it is a sequence
+// of such steps. Waiters are played: they are told to wake up, and come back when the sequence says
+// so, with anything in between.
+
+#include "reference.hpp"
+#include "stepwise.hpp"
+
+#include <sluice/detail/core/channel_state.hpp>
+
+#include <boost/system/errc.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace core_test {
+
+namespace core = sluice::detail::core;
+using boost::system::error_code;
+using core::started;
+using small = message<8>;
+
+// Steps --------------------------------------------------------------------------------------------
+
+enum class act : unsigned char {
+  try_send,
+  force_send,
+  send,  // begins a send; the argument says in which contexts, and through which handle
+  try_receive,
+  receive,      // begins a receive
+  wait_closed,  // begins to wait for the end
+  come_back,    // a waiter that was woken comes back to look; the argument is its place
+  wait_again,   // one that found nothing goes on waiting
+  lose,         // the executor destroys a waiter that was woken
+  cancel,       // by the cancellation handler
+  disconnect,   // the cancellation handler goes
+  cancel_owner,
+  add_sender,
+  lock_sender,
+  drop_sender,
+  add_receiver,
+  drop_receiver,
+  close,
+  evict,   // a context is destroyed
+  revive,  // another one takes its place in memory
+};
+
+struct step {
+  act what;
+  unsigned char argument = 0;
+};
+
+using path = std::vector<step>;
+
+inline std::string text_of(const path& steps) {
+  static const char* const names[] = {"try_send",      "force_send",  "send",        "try_receive",
+                                      "receive",       "wait_closed", "come_back",   "wait_again",
+                                      "lose",          "cancel",      "disconnect",  "cancel_owner",
+                                      "add_sender",    "lock_sender", "drop_sender", "add_receiver",
+                                      "drop_receiver", "close",       "evict",       "revive"};
+  std::string text;
+  for (const step& s : steps)
+    text += std::string(text.empty() ? "" : ", ") + names[static_cast<std::size_t>(s.what)] + "(" +
+            std::to_string(s.argument) + ")";
+  return text;
+}
+
+// There are two contexts. An operation lives in one of them, or its I/O object in the first and its
+// handler in the second. It is begun through one of two handles. Its executor may be one that refuses
+// whatever it is given.
+constexpr unsigned char in_first = 0;
+constexpr unsigned char in_second = 1;
+constexpr unsigned char in_both = 2;
+constexpr unsigned char other_handle = 4;
+constexpr unsigned char refused = 8;
+
+constexpr unsigned home_bits[] = {1, 2, 3};
+constexpr unsigned handler_bits[] = {1, 2, 2};
+
+struct broken {
+  const char* what;
+};
+
+inline void expect(bool holds, const char* what) {
+  if (!holds) throw broken{what};
+}
+
+// A channel and its reference ----------------------------------------------------------------------
+
+class world {
+ public:
+  using state = core::channel_state<small, stepwise>;
+
+  explicit world(std::size_t capacity) : rules_(capacity), channel_(new state(capacity)) {
+    destroyed.fill(0);
+    destroyed_under_lock = false;
+    stepwise::held = 0;
+    stepwise::yielding = this;
+    stepwise::on_yield = [](void* self) noexcept { static_cast<world*>(self)->go_on(); };
+  }
+
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
+  ~world() {
+    // What is broken may be who destroys it, so after a failure it stays.
+    if (channel_ != nullptr && !failed_) channel_->release();
+  }
+
+  /// Takes a step on both; if `checked`, compares all there is to see.
+  void take(step s, bool checked) {
+    try {
+      expected_ = effects();
+      seen_ = effects();
+      perform(s);
+      if (violation_ != nullptr) throw broken{violation_};
+      for (std::size_t i = 0; i != 4; ++i)
+        expect(seen_.woken[i] == expected_.woken[i], "others were woken, or in another order");
+      expect(seen_.dropped == expected_.dropped, "others were dropped");
+      if (checked) compare();
+    } catch (const broken&) {
+      failed_ = true;
+      throw;
+    }
+  }
+
+  bool possible(step s) const {
+    const bool room = find_place() != places && issued_ + 1 < most_values;
+    const party& p = rules_.parties[s.argument < places ? s.argument : 0];
+    switch (s.what) {
+      case act::try_send:
+      case act::force_send:
+        return rules_.senders != 0 && issued_ + 1 < most_values;
+      case act::send:
+        return room && rules_.senders != 0 && lives(s.argument);
+      case act::try_receive:
+        return rules_.receivers != 0;
+      case act::receive:
+      case act::wait_closed:
+        return room && lives(s.argument);
+      case act::come_back:
+        return p.what != role::none && p.at != being::waiting && !p.pausing;
+      case act::wait_again:
+        return p.what != role::none && p.pausing;
+      case act::lose:
+        return p.what != role::none && p.at != being::waiting;
+      case act::cancel:
+      case act::disconnect:
+        return p.what != role::none && p.linked;
+      case act::cancel_owner:
+      case act::close:
+        return rules_.senders + rules_.receivers != 0;
+      case act::add_sender:
+        return rules_.senders == 1;
+      case act::lock_sender:
+        return rules_.senders < 2;
+      case act::drop_sender:
+        return rules_.senders != 0;
+      case act::add_receiver:
+        return rules_.receivers == 1;
+      case act::drop_receiver:
+        return rules_.receivers != 0;
+      case act::evict:
+        // Nobody destroys a context that is just running something.
+        for (const party& other : rules_.parties)
+          if (other.what != role::none && other.pausing &&
+              other.handler_home == home_bits[s.argument])
+            return false;
+        return (rules_.alive & home_bits[s.argument]) != 0;
+      case act::revive:
+        return (rules_.alive & home_bits[s.argument]) == 0;
+    }
+    return false;
+  }
+
+  void list_steps(const path& alphabet, path& out) const {
+    out.clear();
+    for (step s : alphabet) {
+      const bool of_a_waiter = s.what == act::come_back || s.what == act::wait_again ||
+                               s.what == act::lose || s.what == act::cancel ||
+                               s.what == act::disconnect;
+      for (unsigned char i = 0; i != (of_a_waiter ? places : 1); ++i) {
+        if (of_a_waiter) s.argument = i;
+        if (possible(s)) out.push_back(s);
+      }
+    }
+  }
+
+  /// Lets everybody come back, takes the handles away, and looks what is left: nobody may wait for
+  /// what is there, no waiter may be forgotten, and each value must have gone exactly one way.
+  void end() {
+    try {
+      settle_down();
+      const std::size_t waiting = rules_.count(role::receive, being::waiting);
+      expect(waiting == 0 || (rules_.receivable() == 0 && !rules_.ended()),
+             "a receive waits although it need not");
+      while (rules_.senders != 0) take({act::drop_sender}, false);
+      settle_down();
+      while (rules_.receivers != 0) take({act::drop_receiver}, false);
+      settle_down();
+      for (const party& p : rules_.parties) expect(p.what == role::none, "a waiter is left behind");
+      const std::size_t with_channel = live_allocations;
+      std::exchange(channel_, nullptr)->release();
+      expect(live_allocations < with_channel, "the state is not freed with its last reference");
+      expect(test_site::live == 0, "a site outlives its state");
+      for (std::size_t i = 1; i <= issued_; ++i)
+        expect(gone_[i] + destroyed[i] == 1, "a value was lost, or went two ways");
+      expect(!destroyed_under_lock, "a value was destroyed under the lock");
+    } catch (const broken&) {
+      failed_ = true;
+      throw;
+    }
+  }
+
+  /// Two worlds with the same key go on alike. Which values are where has been compared already.
+  std::string key() const {
+    std::string k;
+    auto add = [&k](std::size_t number) { k += static_cast<char>(number); };
+    add(rules_.buffer.size());
+    add(rules_.senders * 4 + rules_.receivers);
+    add((rules_.closed ? 1u : 0u) | (rules_.reason ? 2u : 0u) | (displaced_order_ ? 4u : 0u));
+    add(rules_.known | rules_.alive << 2);
+    line present;
+    for (std::size_t i = 0; i != places; ++i)
+      if (rules_.parties[i].what != role::none) present.add(i);
+    std::sort(present.begin(), present.end(), [this](std::size_t a, std::size_t b) {
+      return rules_.parties[a].arrival < rules_.parties[b].arrival;
+    });
+    for (std::size_t i : present) {
+      const party& p = rules_.parties[i];
+      add(static_cast<std::size_t>(p.what) | static_cast<std::size_t>(p.at) << 2 |
+          static_cast<std::size_t>(p.fate) << 4);
+      add(p.homes | p.handler_home << 2 | (p.owner == 2 ? 16u : 0u) | (p.linked ? 32u : 0u) |
+          (p.pausing ? 64u : 0u) | (p.refusing ? 128u : 0u));
+      add(p.homeless ? 1u : 0u);
+    }
+    return k;
+  }
+
+ private:
+  class actor final : public core::send_waiter<small> {
+   public:
+    actor(world& w, std::size_t place, std::uint64_t owner_number, int number) noexcept
+        : core::send_waiter<small>(&actor::on_wake, &actor::on_drop, owner_number),
+          home(w),
+          index(place),
+          store(number) {
+      value = &store;
+      connect(link);
+    }
+
+    world& home;
+    const std::size_t index;
+    small store;
+    core::cancel_link link;
+    unsigned phase = 0;
+
+   private:
+    static void on_wake(core::waiter& w) noexcept {
+      auto& self = static_cast<actor&>(w);
+      if (stepwise::held != 0) self.home.violation_ = "woken under the lock";
+      const party& p = self.home.rules_.parties[self.index];
+      self.home.seen_.woken_as(p.what).add(self.index);
+      if (p.refusing) self.drop();
+    }
+    static void on_drop(core::waiter& w) noexcept {
+      auto& self = static_cast<actor&>(w);
+      if (stepwise::held != 0) self.home.violation_ = "dropped under the lock";
+      self.home.seen_.dropped |= 1u << self.index;
+      self.home.channel_->abandon(w);
+      self.home.leave_stage(self.index);
+    }
+  };
+
+  void perform(step s) {
+    switch (s.what) {
+      case act::try_send:
+        return try_send();
+      case act::force_send:
+        return force_send();
+      case act::send:
+      case act::receive:
+      case act::wait_closed:
+        return begin(s);
+      case act::try_receive:
+        return try_receive();
+      case act::come_back:
+        return come_back(s.argument);
+      case act::wait_again:
+        return wait_again(s.argument);
+      case act::lose:
+        return lose(s.argument);
+      case act::cancel:
+        rules_.cancel(s.argument, expected_);
+        rules_.follow(expected_);
+        return channel_->cancel(actors_[s.argument]->link);
+      case act::disconnect:
+        rules_.parties[s.argument].linked = false;
+        return channel_->disconnect(actors_[s.argument]->link);
+      case act::cancel_owner:
+        return cancel_owner(s.argument);
+      case act::add_sender:
+        ++rules_.senders;
+        expect(channel_->add_sender() != 0, "no number for the new handle");
+        return;
+      case act::lock_sender:
+        if (!rules_.closed) ++rules_.senders;
+        return expect((channel_->add_sender_if_open() != 0) == !rules_.closed, "C5: lock()");
+      case act::drop_sender:
+        --rules_.senders;
+        rules_.follow(expected_);
+        return channel_->remove_sender();
+      case act::add_receiver:
+        ++rules_.receivers;
+        expect(channel_->add_receiver() != 0, "no number for the new handle");
+        return;
+      case act::drop_receiver:
+        return drop_receiver();
+      case act::close:
+        return close(s.argument != 0);
+      case act::evict:
+        return evict(s.argument);
+      case act::revive:
+        rules_.alive |= home_bits[s.argument];
+        return;
+    }
+  }
+
+  void try_send() {
+    small value(new_number());
+    outcome right = rules_.closed ? outcome::closed : outcome::none;
+    if (rules_.has_place()) {
+      right = outcome::success;
+      rules_.buffer.push_back(value.number());
+    }
+    rules_.follow(expected_);
+    expect(channel_->try_send(value) == right, "the outcome of try_send");
+    offered(value, right);
+  }
+
+  void force_send() {
+    small value(new_number());
+    outcome right = outcome::success;
+    int displaced_number = 0;
+    if (rules_.closed) {
+      right = outcome::closed;
+    } else if (rules_.capacity == 0 && !rules_.has_place()) {
+      right = outcome::none;
+    } else {
+      rules_.buffer.push_back(value.number());
+      if (rules_.capacity != 0 && rules_.buffer.size() > rules_.capacity) {
+        displaced_number = rules_.buffer.front();
+        rules_.buffer.pop_front();
+      }
+      // D2: it may overtake pending sends.
+      if (rules_.pending() != 0) displaced_order_ = true;
+    }
+    rules_.follow(expected_);
+    std::optional<small> displaced;
+    expect(channel_->force_send(value, displaced) == right, "the outcome of force_send");
+    offered(value, right);
+    expect((displaced ? displaced->number() : 0) == displaced_number, "what force_send gave back");
+    if (displaced) left(displaced->release());
+  }
+
+  void begin(step s) {
+    const std::size_t place = find_place();
+    party& p = rules_.parties[place];
+    p = party();
+    p.what =
+        s.what == act::send ? role::send : (s.what == act::receive ? role::receive : role::closer);
+    p.number = p.what == role::send ? new_number() : 0;
+    p.owner = s.argument & other_handle ? 2 : 1;
+    p.refusing = (s.argument & refused) != 0;
+    p.homes = home_bits[s.argument & 3];
+    p.handler_home = handler_bits[s.argument & 3];
+    p.arrival = rules_.arrivals++;
+    actor& a = actors_[place].emplace(*this, place, p.owner, p.number);
+    for (unsigned i = 0; i != 2; ++i)
+      a.homes[i] = (p.homes & 1u << i) != 0 ? &contexts_[i] : nullptr;
+
+    const bool waits = begin_by_the_rules(p);
+    const bool unknown = waits && (p.homes & ~rules_.known) != 0;
+    if (unknown) rules_.known |= p.homes;
+    rules_.follow(expected_);
+
+    started got = start(a, p.what);
+    expect((got == started::unknown_home) == unknown, "whether its contexts were known");
+    if (unknown) {
+      for (unsigned i = 0; i != 2; ++i) {
+        if (a.homes[i] == nullptr) continue;
+        auto added = std::make_unique<test_site>(a.homes[i]);
+        channel_->add_site(added);
+      }
+      got = start(a, p.what);
+    }
+    expect(got == (waits ? started::waiting : started::ready), "whether it had to wait");
+  }
+
+  // True if it has to wait.
+  bool begin_by_the_rules(party& p) {
+    p.at = being::settled;
+    if (p.what == role::send) {
+      if (rules_.closed) {
+        p.fate = outcome::closed;
+      } else if (rules_.buffer.size() < rules_.capacity && rules_.pending() == 0) {
+        rules_.buffer.push_back(std::exchange(p.number, 0));
+        p.fate = outcome::success;
+      } else {
+        p.at = being::waiting;
+      }
+    } else if (p.what == role::receive) {
+      if (rules_.receivers == 0)
+        p.fate = outcome::aborted;
+      else if (rules_.receivable() > rules_.promised())
+        p.at = being::promised;
+      else if (rules_.ended())
+        p.fate = outcome::closed;
+      else
+        p.at = being::waiting;
+    } else {
+      if (rules_.closed)
+        p.fate = outcome::success;
+      else if (rules_.senders == 0)
+        p.fate = outcome::aborted;
+      else
+        p.at = being::waiting;
+    }
+    return p.at == being::waiting;
+  }
+
+  started start(actor& a, role what) {
+    if (what == role::send) return channel_->start_send(a);
+    return what == role::receive ? channel_->start_receive(a) : channel_->start_wait_closed(a);
+  }
+
+  void try_receive() {
+    outcome right = rules_.ended() ? outcome::closed : outcome::none;
+    int number = 0;
+    if (rules_.receivable() > rules_.promised()) {
+      right = outcome::success;
+      number = rules_.take(expected_);
+    }
+    rules_.follow(expected_);
+    std::optional<small> got;
+    expect(channel_->try_receive(got) == right, "the outcome of try_receive");
+    received(got, number);
+  }
+
+  void come_back(std::size_t place) {
+    party& p = rules_.parties[place];
+    actor& a = *actors_[place];
+    outcome right = p.fate;
+    int number = 0;
+    if (p.at == being::promised) {
+      if (rules_.receivers == 0) {
+        right = outcome::aborted;
+      } else if (rules_.receivable() != 0) {
+        right = outcome::success;
+        // The promise ends together with the value, not after it.
+        p.at = being::settled;
+        number = rules_.take(expected_);
+      } else if (rules_.ended()) {
+        right = outcome::closed;
+      } else {
+        right = rules_.lives_where_it_can(p) ? outcome::none : outcome::orphaned;
+      }
+      if (right != outcome::none) p.at = being::settled;
+    }
+    rules_.follow(expected_);
+
+    bool linked = false;
+    outcome got;
+    if (p.what == role::receive) {
+      std::optional<small> value;
+      got = channel_->finish_receive(a, value, linked, a.phase);
+      received(value, number);
+    } else {
+      got = channel_->finish(a, linked);
+      expect(a.store.number() == p.number, "where the value of a send is");
+    }
+    expect(got == right, "the outcome of a waiter that came back");
+    if (right == outcome::none) {
+      p.pausing = true;
+    } else if (right == outcome::orphaned) {
+      expected_.dropped |= 1u << place;
+      a.drop();
+    } else {
+      expect(linked == p.linked, "whether it was still linked");
+      leave_stage(place);
+    }
+  }
+
+  void wait_again(std::size_t place) {
+    party& p = rules_.parties[place];
+    actor& a = *actors_[place];
+    const unsigned phase = a.phase;
+    started right = started::waiting;
+    if (p.at == being::settled || rules_.receivers == 0 || rules_.receivable() != 0 ||
+        rules_.ended())
+      right = started::ready;
+    else if (!rules_.lives_where_it_can(p))
+      right = started::unknown_home;
+    else
+      p.at = being::waiting;
+    p.pausing = false;
+    rules_.follow(expected_);
+    expect(channel_->wait_again(a) == right, "whether it has to wait again");
+    if (right == started::unknown_home) {
+      expected_.dropped |= 1u << place;
+      p.at = being::settled;
+      rules_.follow(expected_);
+      a.drop();
+    }
+    channel_->leave_gate(phase);
+  }
+
+  void lose(std::size_t place) {
+    party& p = rules_.parties[place];
+    actor& a = *actors_[place];
+    const bool pausing = p.pausing;
+    const unsigned phase = a.phase;
+    p.at = being::settled;
+    rules_.follow(expected_);
+    channel_->abandon(a);
+    leave_stage(place);
+    if (pausing) channel_->leave_gate(phase);
+  }
+
+  void cancel_owner(unsigned char owner) {
+    line theirs;
+    for (std::size_t i = 0; i != places; ++i)
+      if (rules_.parties[i].what != role::none && rules_.parties[i].owner == owner) theirs.add(i);
+    std::sort(theirs.begin(), theirs.end(), [this](std::size_t a, std::size_t b) {
+      return rules_.parties[a].arrival < rules_.parties[b].arrival;
+    });
+    for (std::size_t i : theirs) rules_.cancel(i, expected_);
+    rules_.follow(expected_);
+    channel_->cancel_owner(owner);
+  }
+
+  void drop_receiver() {
+    const std::deque<int> held = rules_.buffer;
+    --rules_.receivers;
+    rules_.follow(expected_);
+    channel_->remove_receiver();
+    if (rules_.receivers != 0) return;
+    for (int number : held)
+      expect(destroyed[static_cast<std::size_t>(number)] == 1, "C3: destroyed at once");
+  }
+
+  void close(bool with_reason) {
+    const error_code reason =
+        with_reason ? make_error_code(boost::system::errc::connection_reset) : error_code();
+    if (!rules_.closed) rules_.reason = reason;
+    rules_.closed = true;
+    rules_.follow(expected_);
+    channel_->close(reason);
+  }
+
+  void evict(std::size_t context) {
+    const unsigned bit = home_bits[context];
+    for (std::size_t i = 0; i != places; ++i) {
+      party& p = rules_.parties[i];
+      if (p.what == role::none || (p.homes & bit) == 0) continue;
+      if (p.at != being::waiting) {
+        p.homeless = true;
+        continue;
+      }
+      expected_.dropped |= 1u << i;
+      p.at = being::settled;
+    }
+    rules_.known &= ~bit;
+    rules_.alive &= ~bit;
+    rules_.follow(expected_);
+    channel_->evict(&contexts_[context]);
+    // What has been handed to the context, and has not run, goes with it.
+    for (std::size_t i = 0; i != places; ++i) {
+      const party& p = rules_.parties[i];
+      if (p.what != role::none && p.at != being::waiting && p.handler_home == bit) lose(i);
+    }
+  }
+
+  // A context that is being destroyed waits for somebody.
+  void go_on() noexcept {
+    for (std::size_t i = 0; i != places; ++i) {
+      if (rules_.parties[i].what == role::none || !rules_.parties[i].pausing) continue;
+      try {
+        return wait_again(i);
+      } catch (const broken& b) {
+        violation_ = b.what;
+        return;
+      }
+    }
+    // Nobody would ever let it go on.
+    std::fprintf(stderr, "a context waits at the gate, and nobody is inside\n");
+    std::abort();
+  }
+
+  void compare() const {
+    expect(stepwise::held == 0, "the lock is still held");
+    expect(!destroyed_under_lock, "a value was destroyed under the lock");
+    const auto seen = channel_->look();
+    expect(seen.buffered == rules_.buffer.size(), "size()");
+    expect(seen.senders == rules_.senders, "sender_count()");
+    expect(seen.receivers == rules_.receivers, "receiver_count()");
+    expect(seen.closed == rules_.closed, "is_closed()");
+    expect(seen.full == (!rules_.closed && !rules_.has_place()), "full()");
+    expect(!rules_.closed || channel_->reason() == rules_.reason, "the reason");
+
+    for (std::size_t i = 0; i != places; ++i) {
+      const party& p = rules_.parties[i];
+      if (p.what == role::none) continue;
+      const actor& a = *actors_[i];
+      expect((a.link.target() == &a) == p.linked, "the link to the cancellation handler");
+      switch (p.at) {
+        case being::waiting:
+          expect(a.current == core::stage::waiting && a.queue != nullptr, "it does not wait");
+          break;
+        case being::promised:
+          expect(a.current == core::stage::woken && a.queue != nullptr, "it is promised nothing");
+          expect(a.queue->size() == rules_.promised(), "how many have been promised something");
+          break;
+        case being::settled:
+          expect(a.current == core::stage::decided && a.queue == nullptr, "it is not decided");
+          expect(a.fate == p.fate, "another outcome was decided");
+      }
+    }
+    for (role what : {role::receive, role::send, role::closer}) {
+      const line right = rules_.in_line(what);
+      if (right.empty()) continue;
+      const core::waiter* w = actors_[right.front()]->queue->front();
+      for (std::size_t i : right) {
+        expect(w == &*actors_[i], "the order of those who wait");
+        w = w->next;
+      }
+      expect(w == nullptr, "somebody waits who should not");
+    }
+  }
+
+  void settle_down() {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (unsigned char i = 0; i != places; ++i)
+        for (act what : {act::come_back, act::wait_again})
+          if (possible({what, i})) {
+            take({what, i}, false);
+            moved = true;
+          }
+    }
+  }
+
+  // Where values go --------------------------------------------------------------------------------
+
+  int new_number() { return static_cast<int>(++issued_); }
+
+  void left(int number) { ++gone_[static_cast<std::size_t>(number)]; }
+
+  void offered(small& value, outcome result) {
+    expect((value.number() == 0) == (result == outcome::success),
+           "whether the value was moved from");
+    if (value.number() != 0) left(value.release());
+  }
+
+  void received(std::optional<small>& value, int right) {
+    expect((value ? value->number() : 0) == right, "another value was received");
+    if (!value) return;
+    // D2, without the help of the reference: there is one producer, and its values come in order.
+    expect(displaced_order_ || right > last_received_, "the order of the values");
+    last_received_ = right;
+    left(value->release());
+  }
+
+  void leave_stage(std::size_t place) {
+    if (actors_[place]->store.number() != 0) left(actors_[place]->store.release());
+    if (actors_[place]->link.target() != nullptr) violation_ = "a link to nobody";
+    if (actors_[place]->queue != nullptr) violation_ = "it has gone, and still stands in line";
+    actors_[place].reset();
+    rules_.parties[place].what = role::none;
+  }
+
+  std::size_t find_place() const {
+    std::size_t i = 0;
+    while (i != places && rules_.parties[i].what != role::none) ++i;
+    return i;
+  }
+
+  bool lives(unsigned char argument) const {
+    return (home_bits[argument & 3] & ~rules_.alive) == 0;
+  }
+
+  class test_site final : public core::site {
+   public:
+    explicit test_site(const void* home) : core::site(home) { ++live; }
+    ~test_site() override { --live; }
+
+    inline static std::size_t live = 0;
+  };
+
+  reference rules_;
+  state* channel_;
+  std::array<std::optional<actor>, places> actors_;
+  effects expected_;
+  effects seen_;
+  const char* violation_ = nullptr;
+  bool failed_ = false;
+  bool displaced_order_ = false;
+  std::size_t issued_ = 0;
+  int last_received_ = 0;
+  std::array<unsigned char, most_values> gone_{};
+  char contexts_[2] = {};
+};
+
+}  // namespace core_test
+
+#endif  // SLUICE_TEST_CORE_WORLD_HPP
