@@ -367,7 +367,7 @@ BOOST_FIXTURE_TEST_CASE(pending_sends_wait_for_memory_in_their_order, memory_fix
 // Memory comes and goes at random while values go through; whatever was accepted comes out, in order.
 BOOST_FIXTURE_TEST_CASE(nothing_is_lost_when_memory_comes_and_goes, memory_fixture) {
   std::mt19937 random(11);
-  std::size_t refused = 0;
+  std::size_t out_of_memory = 0;
   for (int round = 0; round != 400; ++round) {
     auto channel = open(round % 2 == 0 ? 3 : unlimited);
     std::deque<plain_waiter> sends;
@@ -388,7 +388,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_lost_when_memory_comes_and_goes, memory_fixtu
         const outcome got = channel->try_send(value);
         memory_is_out = false;
         if (got == outcome::success) accepted.push_back(number);
-        refused += got == outcome::no_memory;
+        out_of_memory += got == outcome::no_memory;
         value.release();
       } else if (choice < 5) {
         plain_waiter& w = sends.emplace_back(++number);
@@ -396,7 +396,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_lost_when_memory_comes_and_goes, memory_fixtu
         const started begun = channel->start_send(w);
         memory_is_out = false;
         if (begun == started::ready && w.fate == outcome::no_memory) {
-          ++refused;
+          ++out_of_memory;
           w.store.release();
         } else {
           accepted.push_back(number);
@@ -417,5 +417,5 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_lost_when_memory_comes_and_goes, memory_fixtu
       BOOST_TEST(w.wake_ups <= 1);
     }
   }
-  BOOST_TEST(refused > 100u);
+  BOOST_TEST(out_of_memory > 100u);
 }
