@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: sluice: a channel carries plain object types
+// expect: wrap references in std::reference_wrapper or a pointer, arrays in std::array, and drop the const
+#include <sluice/channel.hpp>
+
+#include <array>
+
+#if defined(SLUICE_COMPILE_FAIL_CONTROL)
+using message = std::array<int, 3>;
+#else
+using message = int[3];
+#endif
+
+int main() {
+  sluice::sender<message> tx;
+  return tx.is_closed();
+}
