@@ -175,9 +175,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     namespace execution = asio::execution;
     handler_work_.emplace(asio::prefer(handler_executor_, execution::outstanding_work.tracked));
     if (!io_executor_) return;
-    if constexpr (std::is_same_v<handler_executor, IoExecutor>) {
-      if (handler_executor_ == *io_executor_) return;
-    }
+    if (is_same(handler_executor_, *io_executor_)) return;
     io_work_.emplace(asio::prefer(*io_executor_, execution::outstanding_work.tracked));
   }
 
@@ -210,19 +208,34 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   void submit_ready() {
 #if BOOST_ASIO_VERSION >= 102700
     if constexpr (has_immediate_executor<Handler>) {
-      posted self(*this, &operation::complete_function);
       const auto ex = asio::get_associated_immediate_executor(handler_, *io_executor_);
-      const allocator_type memory = allocator();
+      // A handler that is bound to an executor as well gets there from the immediate one.
+      if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex))
+        return execute_and_end_io_work(ex, &operation::relay_function);
       [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
-      [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
-      execute_on(ex, memory, std::move(self));
-      return;
+      return execute_and_end_io_work(ex, &operation::complete_function);
     }
 #endif
     submit();
   }
 
-  /// On the I/O executor, for a handler whose own executor can only be dispatched to.
+  template <class Executor1, class Executor2>
+  static bool is_same(const Executor1& a, const Executor2& b) noexcept {
+    if constexpr (std::is_same_v<Executor1, Executor2>)
+      return a == b;
+    else
+      return false;
+  }
+
+  template <class Executor>
+  void execute_and_end_io_work(const Executor& ex, posted::function run) {
+    posted self(*this, run);
+    const allocator_type memory = allocator();
+    [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
+    execute_on(ex, memory, std::move(self));
+  }
+
+  /// On another executor, for a handler whose own has to be dispatched to from there.
   void relay() {
     posted self(*this, &operation::complete_function);
     const handler_executor ex = handler_executor_;
