@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSL-1.0
+#
+# Reads the pages of doc/ as text, without Asciidoctor, and checks
+#   - that each code block is an excerpt from README.md or from a program in test/doc, both tested;
+#   - that each excerpt is there, and that none has been forgotten;
+#   - that each rule a test is named after is explained;
+#   - that each page can be reached from each other one.
+#
+# Usage: pages.sh SOURCE-FOLDER
+set -euo pipefail
+
+cd "$1"
+
+errors=0
+complain() { printf '%s\n' "$*" >&2; errors=$((errors + 1)); }
+
+# --- Code -----------------------------------------------------------------------------------------
+
+shown=$(mktemp)
+there=$(mktemp)
+trap 'rm -f "$shown" "$there"' EXIT
+
+pattern='^include::\.\./(README\.md|test/doc/[a-z_]+\.cpp)\[tag=([a-z_]+)(,indent=0)?\]$'
+for page in doc/*.adoc; do
+  # A block of code is nothing but one excerpt.
+  while IFS= read -r problem; do
+    complain "$page:$problem: this code is not an excerpt from a tested program"
+  done < <(awk '
+    /^(----|\.\.\.\.)$/ { inside = !inside; next }
+    inside && !/^include::/ || /^```/ || /^    / { print NR }' "$page")
+
+  while IFS= read -r excerpt; do
+    if [[ $excerpt =~ $pattern ]]; then
+      echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]}" >>"$shown"
+    else
+      complain "$page: what kind of excerpt is $excerpt?"
+    fi
+  done < <(grep '^include::' "$page" || true)
+done
+
+for file in README.md test/doc/*.cpp; do
+  # Each excerpt begins and ends, and there is something in between.
+  while read -r name; do echo "$file $name" >>"$there"; done < <(
+    sed -n 's/.*tag::\([a-z_]*\)\[\].*/\1/p' "$file")
+  while IFS= read -r problem; do complain "$file: $problem"; done < <(awk '
+    match($0, /tag::[a-z_]*/) {
+      if (open) print "the excerpt " open " does not end"
+      open = substr($0, RSTART + 5, RLENGTH - 5); lines = 0; next
+    }
+    match($0, /end::[a-z_]*/) {
+      name = substr($0, RSTART + 5, RLENGTH - 5)
+      if (name != open) print "here ends " name ", which did not begin"
+      else if (!lines) print "the excerpt " name " is empty"
+      open = ""; next
+    }
+    { ++lines }
+    END { if (open) print "the excerpt " open " does not end" }' "$file")
+done
+
+sort -u -o "$shown" "$shown"
+sort -o "$there" "$there"
+each() { while read -r excerpt; do complain "$1: $excerpt"; done; }
+each "twice there" < <(uniq -d "$there")
+each "shown, but not there" < <(comm -23 "$shown" "$there")
+each "there, but not shown" < <(comm -13 "$shown" "$there")
+
+# --- Rules ----------------------------------------------------------------------------------------
+
+rules=$(grep -rhoE 'TEST_CASE[A-Z_]*\([A-Z]{1,2}[0-9]+_' --include='*.cpp' test |
+  sed 's/.*(//; s/_$//' | sort -u)
+[ -n "$rules" ] || complain "no test is named after a rule"
+for rule in $rules; do
+  grep -qF "[[$rule]]" doc/*.adoc || complain "tests are named after $rule, which no page explains"
+done
+
+# --- Pages ----------------------------------------------------------------------------------------
+
+for page in doc/*.adoc; do
+  name=$(basename "$page" .adoc)
+  grep -qF "href=\"$name.html\"" doc/frame/docinfo-header.html ||
+    complain "$page is missing in doc/frame/docinfo-header.html"
+  [ "$name" = index ] || grep -qF "xref:$name.adoc[" doc/index.adoc ||
+    complain "$page is missing in doc/index.adoc"
+done
+
+if [ "$errors" -ne 0 ]; then
+  echo "pages.sh: $errors errors" >&2
+  exit 1
+fi
+echo "$(ls doc/*.adoc | wc -l) pages, $(wc -l <"$shown") excerpts," \
+  "$(wc -w <<<"$rules") rules: $(tr '\n' ' ' <<<"$rules")"
