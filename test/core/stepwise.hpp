@@ -4,7 +4,8 @@
 
 // What a state is made of when one thread plays all the others: a lock that knows whether it is held,
 // values that are accounted for, and memory that can run out. To be included by one source file of a
-// program, since it replaces the global operator new.
+// program, since it replaces the global operator new, unless a sanitizer does so that suffers no other:
+// then memory never runs out, and nobody counts it.
 
 #include <sluice/threading.hpp>
 
@@ -13,6 +14,12 @@
 #include <cstdlib>
 #include <new>
 #include <utility>
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SLUICE_TEST_HEAP_IS_TAKEN
+#endif
+#endif
 
 namespace core_test {
 
@@ -81,6 +88,7 @@ class message {
 
 }  // namespace core_test
 
+#if !defined(SLUICE_TEST_HEAP_IS_TAKEN)
 void* operator new(std::size_t size) {
   return core_test::allocate(size, alignof(std::max_align_t));
 }
@@ -99,5 +107,6 @@ void operator delete(void* p, std::align_val_t) noexcept {
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
   core_test::deallocate(p);
 }
+#endif
 
 #endif  // SLUICE_TEST_CORE_STEPWISE_HPP

@@ -214,9 +214,11 @@ class world {
       while (rules_.receivers != 0) take({act::drop_receiver}, false);
       settle_down();
       for (const party& p : rules_.parties) expect(p.what == role::none, "a waiter is left behind");
-      const std::size_t with_channel = live_allocations;
+      [[maybe_unused]] const std::size_t with_channel = live_allocations;
       std::exchange(channel_, nullptr)->release();
+#if !defined(SLUICE_TEST_HEAP_IS_TAKEN)
       expect(live_allocations < with_channel, "the state is not freed with its last reference");
+#endif
       expect(test_site::live == 0, "a site outlives its state");
       for (std::size_t i = 1; i <= issued_; ++i)
         expect(gone_[i] + destroyed[i] == 1, "a value was lost, or went two ways");
