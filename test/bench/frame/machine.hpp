@@ -6,6 +6,7 @@
 // a real one. Places and priority are asked for where the system knows them, and not insisted on.
 
 #include <condition_variable>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -45,9 +46,25 @@ class pinned {
 };
 
 /// Goes before other work of the machine, where this user may.
-inline void raise_priority() {
-  setpriority(PRIO_PROCESS, 0, -10);
-}
+/**
+ * Linux shares the processor among sessions first and only then, by their priority, among the
+ * processes of each. So the whole session is raised, and lowered again.
+ */
+class raised_priority {
+ public:
+  raised_priority() {
+    setpriority(PRIO_PROCESS, 0, -10);
+    set_session("-10");
+  }
+  raised_priority(const raised_priority&) = delete;
+  raised_priority& operator=(const raised_priority&) = delete;
+  ~raised_priority() { set_session("0"); }
+
+ private:
+  static void set_session(const char* priority) {
+    std::ofstream("/proc/self/autogroup") << priority;
+  }
+};
 
 #else
 
@@ -59,7 +76,11 @@ class pinned {
   ~pinned() {}
 };
 
-inline void raise_priority() {}
+class raised_priority {
+ public:
+  raised_priority() {}
+  ~raised_priority() {}
+};
 
 #endif
 

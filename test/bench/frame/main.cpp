@@ -213,7 +213,7 @@ int main(options given) {
     if (rows.size() != 3) fail("--once wants a row, a peer and a number of messages");
     run_once(rows[0], rows[1], rows[2]);
   } else {
-    raise_priority();
+    const raised_priority raised;
     measure(choose(rows), rounds, milliseconds * 1e6, csv);
   }
   return 0;
