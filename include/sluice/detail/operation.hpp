@@ -128,35 +128,32 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   ~operation() = default;
 
+  // An operation that is ready is submitted as it is. Only one that has to wait counts as work: to
+  // count up and down again would stop a context that has no other work, and is not running yet.
   void launch() {
     std::unique_ptr<operation, dropper> unbegun(this);
-    start_work();
     track_creation();
-    asio::execution_context* contexts[2] = {context_of(*io_executor_),
-                                            context_of(handler_executor_)};
-    const bool one_executor = !io_work_;
-    one_context_ = one_executor || (contexts[0] != nullptr && contexts[0] == contexts[1]);
-    if (contexts[1] == contexts[0]) contexts[1] = nullptr;
-    this->homes[0] = contexts[0];
-    this->homes[1] = contexts[1];
     fill_slot();
-    for (;;) {
-      switch (this->start()) {
-        case core::started::waiting:
-          unbegun.release();
-          return;
-        case core::started::ready:
-          unbegun.release();
-          submit_ready();
-          return;
-        case core::started::unknown_home:
-          for (asio::execution_context* home : contexts) {
-            // A context that is going away destroys what is begun on it now, as it does with what
-            // was begun before.
-            if (home != nullptr && !register_state(*this->state(), *home)) return;
-          }
+    this->prevent_waiting();
+    core::started seen = this->start();
+    if (seen == core::started::unknown_home) {
+      start_work();
+      asio::execution_context* contexts[2] = {context_of(*io_executor_),
+                                              context_of(handler_executor_)};
+      one_context_ = !io_work_ || (contexts[0] != nullptr && contexts[0] == contexts[1]);
+      if (contexts[1] == contexts[0]) contexts[1] = nullptr;
+      this->homes[0] = contexts[0];
+      this->homes[1] = contexts[1];
+      while ((seen = this->start()) == core::started::unknown_home) {
+        for (asio::execution_context* home : contexts) {
+          // A context that is going away destroys what is begun on it now, as it does with what was
+          // begun before.
+          if (home != nullptr && !register_state(*this->state(), *home)) return;
+        }
       }
     }
+    unbegun.release();
+    if (seen == core::started::ready) submit_ready();
   }
 
   void fill_slot() {
@@ -172,11 +169,15 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   /// Counts as work on both executors, once if they are the same.
   void start_work() {
-    namespace execution = asio::execution;
-    handler_work_.emplace(asio::prefer(handler_executor_, execution::outstanding_work.tracked));
-    if (!io_executor_) return;
-    if (is_same(handler_executor_, *io_executor_)) return;
-    io_work_.emplace(asio::prefer(*io_executor_, execution::outstanding_work.tracked));
+    start_handler_work();
+    if (!io_executor_ || is_same(handler_executor_, *io_executor_)) return;
+    io_work_.emplace(asio::prefer(*io_executor_, asio::execution::outstanding_work.tracked));
+  }
+
+  void start_handler_work() {
+    if (!handler_work_)
+      handler_work_.emplace(
+          asio::prefer(handler_executor_, asio::execution::outstanding_work.tracked));
   }
 
   void end_work() noexcept {
@@ -200,6 +201,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       post_to(ex, memory, std::move(self));
     } else {
       const IoExecutor ex = *io_executor_;
+      start_handler_work();
       self.become(&operation::relay_function);
       post_to(ex, memory, std::move(self));
     }
@@ -210,10 +212,12 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     if constexpr (has_immediate_executor<Handler>) {
       const auto ex = asio::get_associated_immediate_executor(handler_, *io_executor_);
       // A handler that is bound to an executor as well gets there from the immediate one.
-      if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex))
-        return execute_and_end_io_work(ex, &operation::relay_function);
+      if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex)) {
+        start_handler_work();
+        return execute_on_immediate(ex, &operation::relay_function);
+      }
       [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
-      return execute_and_end_io_work(ex, &operation::complete_function);
+      return execute_on_immediate(ex, &operation::complete_function);
     }
 #endif
     submit();
@@ -228,7 +232,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
   template <class Executor>
-  void execute_and_end_io_work(const Executor& ex, posted::function run) {
+  void execute_on_immediate(const Executor& ex, posted::function run) {
     posted self(*this, run);
     const allocator_type memory = allocator();
     [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);

@@ -80,10 +80,13 @@ class waiter {
 
   /// Exchanges a home that is gone for one that no state will ever know.
   void leave_home(const void* home) noexcept {
-    static constexpr char nowhere = 0;
     for (const void*& h : homes)
-      if (h == home) h = &nowhere;
+      if (h == home) h = &nowhere_;
   }
+
+  /// Gives the waiter a home that no state will ever know, so that it can start if it is ready, but
+  /// not wait.
+  void prevent_waiting() noexcept { homes[0] = &nowhere_; }
 
   void decide(outcome value) noexcept {
     current = stage::decided;
@@ -118,6 +121,8 @@ class waiter {
   ~waiter() = default;
 
  private:
+  static constexpr char nowhere_ = 0;
+
   cancel_link* link_ = nullptr;
   const function wake_;
   const function drop_;
