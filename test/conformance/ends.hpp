@@ -13,7 +13,8 @@
 //   steer(course)             makes an operation that waits take its course
 //   expected(course)          what the operation then ends with
 //   drop_handle()             lets go of the only handle of this side
-//   after_drop                what an operation ends with that began before, or is begun after that
+//   after_drop                what an operation ends with that began before, with after_drop_steer()
+//   lazy_after_drop           the same, if it was made before and is started after that
 //   lazy_senders              how many senders an operation counts as that is not started yet
 
 #include "support/message.hpp"
@@ -106,6 +107,7 @@ class sending_end {
   void drop_handle() { handle = {}; }
   void after_drop_steer() { static_cast<void>(other.try_receive()); }
   inline static const result after_drop = success;
+  inline static const result lazy_after_drop = success;
   static constexpr std::size_t lazy_senders = 1;
 
   sluice::sender<message, Executor, Threading> handle;
@@ -140,6 +142,7 @@ class receiving_end {
   void drop_handle() { handle = {}; }
   void after_drop_steer() {}
   inline static const result after_drop = aborted;
+  inline static const result lazy_after_drop = aborted;
   static constexpr std::size_t lazy_senders = 0;
 
   sluice::receiver<message, Executor, Threading> handle;
@@ -173,6 +176,7 @@ class closing_end {
   void drop_handle() { handle = {}; }
   void after_drop_steer() {}
   inline static const result after_drop = aborted;
+  inline static const result lazy_after_drop = success;
   static constexpr std::size_t lazy_senders = 0;
 
   sluice::sender<message, Executor, Threading> handle;
