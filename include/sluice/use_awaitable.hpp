@@ -12,6 +12,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
@@ -184,8 +185,9 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
       std::move(initiation)(handler(ready), std::move(args)...);
       if (ready) co_return sluice::detail::await_result(std::move(*ready));
     }
-    co_return co_await async_initiate<plain_token, R(Args...)>(std::move(initiation), token(),
-                                                               std::move(args)...);
+    // To await a deferred operation suspends in this frame; use_awaitable would make another one.
+    co_return co_await async_initiate<const deferred_t, R(Args...)>(std::move(initiation), deferred,
+                                                                    std::move(args)...);
   }
 };
 

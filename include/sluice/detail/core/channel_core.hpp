@@ -148,6 +148,8 @@ class channel_core : public state<Threading> {
 
   /// What was decided for a waiter that came back. It has nothing to do with the channel any more.
   outcome finish(waiter& w, bool& linked) noexcept {
+    // Nobody else can reach a decided waiter, except through its cancellation handler.
+    if (!w.has_link()) return w.fate;
     section s(*this);
     w.current = stage::idle;
     linked = w.forget_link();

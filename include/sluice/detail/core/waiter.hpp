@@ -99,6 +99,9 @@ class waiter {
     link_ = &l;
   }
 
+  /// Whether there is a cancellation handler. Once there is none, there will be none.
+  bool has_link() const noexcept { return link_ != nullptr; }
+
   /// Ends the connection with the cancellation handler. True if there was one.
   bool forget_link() noexcept {
     if (link_ == nullptr) return false;
