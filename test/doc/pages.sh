@@ -30,6 +30,9 @@ for page in doc/*.adoc; do
     /^(----|\.\.\.\.)$/ { inside = !inside; next }
     inside && !/^include::/ || /^```/ || /^    / { print NR }' "$page")
 
+  # Asciidoctor takes what stands between two of these for something else.
+  ! grep -n 'C++' "$page" >&2 || complain "$page: this has to be {cpp}"
+
   while IFS= read -r excerpt; do
     if [[ $excerpt =~ $pattern ]]; then
       echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]}" >>"$shown"
