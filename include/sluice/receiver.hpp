@@ -128,9 +128,15 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    */
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::optional<T>))
                 CompletionToken = detail::default_token_t<Executor>>
-  [[nodiscard]] auto async_receive(CompletionToken&& token = CompletionToken()) {
-    return boost::asio::async_initiate<CompletionToken, void(error_code, std::optional<T>)>(
-        detail::initiate_from<CompletionToken, start_receive, detail::channel_share>(*this), token);
+  [[nodiscard]] auto async_receive(CompletionToken&& token = CompletionToken()) & {
+    return initiate_receive<CompletionToken>(*this, token);
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::optional<T>))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_receive(CompletionToken&& token = CompletionToken()) && {
+    return initiate_receive<CompletionToken>(std::move(*this), token);
   }
 
  private:
@@ -139,6 +145,14 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   receiver(detail::core::state_ref<state_type> counted, std::uint64_t owner,
            const Executor& ex) noexcept
       : base(std::move(counted), owner, ex) {}
+
+  template <class CompletionToken, class Handle>
+  static auto initiate_receive(Handle&& handle, std::remove_reference_t<CompletionToken>& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, std::optional<T>)>(
+        detail::initiate_from<CompletionToken, start_receive, detail::channel_share>(
+            std::forward<Handle>(handle)),
+        token);
+  }
 
   /// What a receive is told at the end of the stream.
   static error_code end_of(const state_type* state) noexcept {

@@ -138,10 +138,17 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    */
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
                 CompletionToken = detail::default_token_t<Executor>>
-  [[nodiscard]] auto async_send(T value, CompletionToken&& token = CompletionToken()) {
-    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        detail::initiate_from<CompletionToken, start_send, detail::sender_share>(*this), token,
-        std::move(value));
+  [[nodiscard]] auto async_send(T value, CompletionToken&& token = CompletionToken()) & {
+    return initiate<CompletionToken, start_send, detail::sender_share>(*this, token,
+                                                                       std::move(value));
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send(T value, CompletionToken&& token = CompletionToken()) && {
+    return initiate<CompletionToken, start_send, detail::sender_share>(std::move(*this), token,
+                                                                       std::move(value));
   }
 
   /// Sends a value that stays with the caller until it is accepted.
@@ -152,10 +159,18 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_send(std::reference_wrapper<T> value,
-                                CompletionToken&& token = CompletionToken()) {
-    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        detail::initiate_from<CompletionToken, start_send_reference, detail::sender_share>(*this),
-        token, value);
+                                CompletionToken&& token = CompletionToken()) & {
+    return initiate<CompletionToken, start_send_reference, detail::sender_share>(*this, token,
+                                                                                 value);
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send(std::reference_wrapper<T> value,
+                                CompletionToken&& token = CompletionToken()) && {
+    return initiate<CompletionToken, start_send_reference, detail::sender_share>(std::move(*this),
+                                                                                 token, value);
   }
 
   /// Waits until nobody can receive any more.
@@ -173,10 +188,16 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    */
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
                 CompletionToken = detail::default_token_t<Executor>>
-  [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) {
-    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        detail::initiate_from<CompletionToken, start_wait_closed, detail::channel_share>(*this),
-        token);
+  [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) & {
+    return initiate<CompletionToken, start_wait_closed, detail::channel_share>(*this, token);
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) && {
+    return initiate<CompletionToken, start_wait_closed, detail::channel_share>(std::move(*this),
+                                                                               token);
   }
 
  private:
@@ -189,6 +210,14 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   static error_code try_result(detail::core::outcome result) noexcept {
     return result == detail::core::outcome::none ? error_code(error::full)
                                                  : detail::to_error_code(result);
+  }
+
+  template <class CompletionToken, class Start, class Count, class Handle, class... Arguments>
+  static auto initiate(Handle&& handle, std::remove_reference_t<CompletionToken>& token,
+                       Arguments&&... arguments) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        detail::initiate_from<CompletionToken, Start, Count>(std::forward<Handle>(handle)), token,
+        std::forward<Arguments>(arguments)...);
   }
 
   struct start_send {

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -156,46 +157,57 @@ class channel_initiation {
   Executor executor_;
 };
 
-/// Begins an operation whose token borrows the handle until it begins.
-template <class Start, class Handle>
-class borrowing_initiation {
+/// Begins an operation whose token borrows the handle until it begins, or takes a temporary one along:
+/// `Holder` is a pointer to the handle, or the handle.
+template <class Start, class Handle, class Holder>
+class handle_initiation {
  public:
   using executor_type = typename Handle::executor_type;
-  using sluice_initiation = borrowing_initiation;
+  using sluice_initiation = handle_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
 
-  explicit borrowing_initiation(const Handle& handle) noexcept : handle_(&handle) {}
+  explicit handle_initiation(Holder holder) noexcept : holder_(std::move(holder)) {}
 
-  executor_type get_executor() const noexcept { return handle_->get_executor(); }
+  executor_type get_executor() const noexcept { return handle().get_executor(); }
 
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) const {
     using handler_type = std::decay_t<Handler>;
-    auto& state = channel_access::state(*handle_);
+    auto& state = channel_access::state(handle());
     if constexpr (asks_for_ready_path<handler_type>) {
       Start::try_now(state.get(), std::forward<Handler>(handler),
                      std::forward<Arguments>(arguments)...);
     } else {
       Start::template begin<handler_type>(
-          handler_type(std::forward<Handler>(handler)), *channel_access::executor(*handle_), state,
-          channel_access::owner(*handle_), std::forward<Arguments>(arguments)...);
+          handler_type(std::forward<Handler>(handler)), *channel_access::executor(handle()), state,
+          channel_access::owner(handle()), std::forward<Arguments>(arguments)...);
     }
   }
 
  private:
-  const Handle* handle_;
+  const Handle& handle() const noexcept {
+    if constexpr (std::is_pointer_v<Holder>)
+      return *holder_;
+    else
+      return holder_;
+  }
+
+  Holder holder_;
 };
 
 /// The initiation that suits a token. `Count` says what it keeps if the token stores it.
 template <class Token, class Start, class Count, class Handle>
-auto initiate_from(const Handle& handle) {
-  if constexpr (borrows_handle<std::decay_t<Token>>::value) {
-    return borrowing_initiation<Start, Handle>(handle);
-  } else {
+auto initiate_from(Handle&& handle) {
+  using handle_type = std::decay_t<Handle>;
+  if constexpr (!borrows_handle<std::decay_t<Token>>::value) {
     auto* state = channel_access::state(handle).get();
     return channel_initiation<Start, std::remove_pointer_t<decltype(state)>, Count,
-                              typename Handle::executor_type>(state, channel_access::owner(handle),
-                                                              *channel_access::executor(handle));
+                              typename handle_type::executor_type>(
+        state, channel_access::owner(handle), *channel_access::executor(handle));
+  } else if constexpr (std::is_lvalue_reference_v<Handle>) {
+    return handle_initiation<Start, handle_type, const handle_type*>(std::addressof(handle));
+  } else {
+    return handle_initiation<Start, handle_type, handle_type>(std::move(handle));
   }
 }
 
