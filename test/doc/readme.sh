@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSL-1.0
 #
 # Does what README.md says: compiles its program by the command shown there, compares what it
-# prints, and takes the library into a CMake project in each of the ways it names.
+# prints, builds it in a CMake project that has the lines shown there, and configures one for each
+# other way that it names. (The tests of the installation build such projects.)
 #
 # Usage: readme.sh SOURCE-FOLDER WORK-FOLDER CMAKE-COMMAND...
 set -euo pipefail
@@ -58,8 +59,8 @@ done
 
 link=$(block cmake 1 | grep '^target_link_libraries')
 
-# project NAME builds the program in a CMake project that takes in the library by what stands on the
-# standard input.
+# project NAME makes a CMake project of the program that takes in the library by what stands on the
+# standard input, and configures it.
 project() {
   local name=$1
   shift
@@ -73,13 +74,11 @@ project() {
     >"$name/CMakeLists.txt"
   cp program.cpp "$name"
   ln -s "$source_folder" "$name/sluice"
-  "${cmake[@]}" -S "$name" -B "$name/build" "$@" >"$name.log" 2>&1 &&
-    "${cmake[0]}" --build "$name/build" >>"$name.log" 2>&1 || {
+  "${cmake[@]}" -S "$name" -B "$name/build" "$@" >"$name.log" 2>&1 || {
     cat "$name.log" >&2
-    fail "a project that says $name does not build"
+    fail "a project that says $name cannot be configured"
   }
-  [ "$("$name/build/program")" = "$promised" ] || fail "the program of $name prints something else"
-  echo "$name: built and run"
+  echo "$name: configured"
 }
 
 # says CODE prints a piece of CMake that README.md has in its text.
@@ -92,6 +91,13 @@ says() {
 
 # As long as the URL is not used, this is what fetching comes to.
 block cmake 1 | project FetchContent -DFETCHCONTENT_SOURCE_DIR_SLUICE="$source_folder"
+"${cmake[0]}" --build FetchContent/build >FetchContent.log 2>&1 || {
+  cat FetchContent.log >&2
+  fail "a project that says FetchContent does not build"
+}
+printed=$(FetchContent/build/program)
+[ "$printed" = "$promised" ] || fail "built by CMake, its program prints '$printed'"
+echo "FetchContent: built and run"
 
 says 'cmake --install' >/dev/null
 "${cmake[@]}" -S sluice -B install -DSLUICE_BUILD_TESTS=OFF -DSLUICE_BUILD_EXAMPLES=OFF \
