@@ -430,6 +430,19 @@ BOOST_AUTO_TEST_CASE(K9_an_unstarted_receive_is_no_receiver) {
   BOOST_TEST((result == asio::error::operation_aborted));
 }
 
+BOOST_AUTO_TEST_CASE(K9_a_temporary_handle_is_moved_into_the_coroutine) {
+  asio::io_context context;
+  auto [tx, rx] = sluice::make_channel<int>(context, 1);
+  auto receive = sluice::receiver<int>(rx).async_receive();
+  rx = {};
+  BOOST_TEST(tx.receiver_count() == 1u);
+  BOOST_TEST(!tx.try_send(4));
+  run(context, [](asio::awaitable<std::optional<int>> operation) -> asio::awaitable<void> {
+    BOOST_TEST((co_await std::move(operation) == 4));
+  }(std::move(receive)));
+  BOOST_TEST(tx.is_closed());
+}
+
 BOOST_AUTO_TEST_CASE(K8_a_busy_channel_lets_others_run) {
   asio::io_context context;
   auto [tx, rx] = sluice::make_unbounded_channel<int>(context);
