@@ -56,10 +56,11 @@ class initiating_function {
         [&] { return call_(on.handle, on.value, std::forward<Token>(token)...); });
   }
 
-  /// Calls it on another handle than the end's.
+  /// Calls it on another handle than the end's, which may be a temporary one.
   template <class Handle, class... Token>
-  auto call_on(Handle& handle, message& value, Token&&... token) const {
-    return support::in_library([&] { return call_(handle, value, std::forward<Token>(token)...); });
+  auto call_on(Handle&& handle, message& value, Token&&... token) const {
+    return support::in_library(
+        [&] { return call_(std::forward<Handle>(handle), value, std::forward<Token>(token)...); });
   }
 
   const char* type;
@@ -76,19 +77,21 @@ constexpr auto function(const char* type, const char* name, const char* form, Ca
 }
 
 // clang-format off
+#define PASS(argument) std::forward<decltype(argument)>(argument)
 inline constexpr auto functions = std::make_tuple(
   function<sending_end, void(error_code)>("sender", "async_send", "by_value",
-    [](auto& tx, message& value, auto&&... token) {
-      return tx.async_send(std::move(value), std::forward<decltype(token)>(token)...); }),
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send(std::move(value), PASS(token)...); }),
   function<sending_end, void(error_code)>("sender", "async_send", "by_reference",
-    [](auto& tx, message& value, auto&&... token) {
-      return tx.async_send(std::ref(value), std::forward<decltype(token)>(token)...); }),
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send(std::ref(value), PASS(token)...); }),
   function<closing_end, void(error_code)>("sender", "async_wait_closed", "",
-    [](auto& tx, message&, auto&&... token) {
-      return tx.async_wait_closed(std::forward<decltype(token)>(token)...); }),
+    [](auto&& tx, message&, auto&&... token) {
+      return PASS(tx).async_wait_closed(PASS(token)...); }),
   function<receiving_end, void(error_code, std::optional<message>)>("receiver", "async_receive", "",
-    [](auto& rx, message&, auto&&... token) {
-      return rx.async_receive(std::forward<decltype(token)>(token)...); }));
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_receive(PASS(token)...); }));
+#undef PASS
 // clang-format on
 
 /// Calls `f` with each entry.
