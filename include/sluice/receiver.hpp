@@ -162,11 +162,11 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   struct start_receive {
     static constexpr std::size_t argument_count = 0;
 
-    template <class Handler, class... Arguments>
-    static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
+    template <class Handler, class IoExecutor, class... Arguments>
+    static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
       using step = detail::receive_step<T, state_type>;
-      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
-                                                        std::forward<Arguments>(arguments)...);
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex,
+                                                          std::forward<Arguments>(arguments)...);
     }
 
     template <class Handler>

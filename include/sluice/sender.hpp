@@ -223,11 +223,11 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   struct start_send {
     static constexpr std::size_t argument_count = 1;
 
-    template <class Handler, class... Arguments>
-    static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
+    template <class Handler, class IoExecutor, class... Arguments>
+    static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
       using step = detail::send_step<T, T, state_type>;
-      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
-                                                        std::forward<Arguments>(arguments)...);
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex,
+                                                          std::forward<Arguments>(arguments)...);
     }
 
     template <class Handler>
@@ -241,13 +241,13 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   struct start_send_reference {
     static constexpr std::size_t argument_count = 1;
 
-    template <class Handler>
-    static void begin(Handler&& handler, const Executor& ex,
+    template <class Handler, class IoExecutor>
+    static void begin(Handler&& handler, const IoExecutor& ex,
                       detail::core::state_ref<state_type> state, std::uint64_t owner,
                       std::reference_wrapper<T> value) {
       using step = detail::send_step<T, T&, state_type>;
-      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex, std::move(state),
-                                                        owner, value.get());
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
+                                                          owner, value.get());
     }
 
     template <class Handler>
@@ -259,11 +259,11 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   struct start_wait_closed {
     static constexpr std::size_t argument_count = 0;
 
-    template <class Handler, class... Arguments>
-    static void begin(Handler&& handler, const Executor& ex, Arguments&&... arguments) {
+    template <class Handler, class IoExecutor, class... Arguments>
+    static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
       using step = detail::wait_closed_step<state_type>;
-      detail::operation<step, Handler, Executor>::begin(std::move(handler), ex,
-                                                        std::forward<Arguments>(arguments)...);
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex,
+                                                          std::forward<Arguments>(arguments)...);
     }
 
     template <class Handler>
@@ -296,7 +296,7 @@ class weak_sender {
 
   weak_sender(const sender<T, Executor, Threading>& tx)
       : state_(detail::channel_access::state(tx)) {
-    executor_.assign(detail::channel_access::executor(tx));
+    executor_.assign(detail::channel_access::executor(tx).get());
   }
 
   /// A sender if the channel is open, else an empty one.

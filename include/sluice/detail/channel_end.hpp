@@ -10,12 +10,12 @@
 // still say `closed`. An operation on a default-constructed handle completes on the system executor.
 
 #include <sluice/detail/core/channel_state.hpp>
+#include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/initiation.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/system_executor.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -46,42 +46,6 @@ struct receiver_role {
   static void remove(State& state) noexcept {
     state.remove_receiver();
   }
-};
-
-/// The executor of a handle, which may have none if its type cannot be made from a system_executor.
-/**
- * Executors can always be copied, but not always assigned. Those that take a system_executor are
- * type-erased wrappers, which can; a std::optional of one makes GCC 12 see uninitialised values.
- */
-template <class Executor, bool = std::is_constructible_v<Executor, boost::asio::system_executor>>
-class executor_holder {
- public:
-  executor_holder() : executor_(boost::asio::system_executor()) {}
-
-  const Executor* get() const noexcept { return &executor_; }
-
-  void assign(const Executor* ex) {
-    if (ex != nullptr) executor_ = *ex;
-  }
-
- private:
-  Executor executor_;
-};
-
-template <class Executor>
-class executor_holder<Executor, false> {
- public:
-  const Executor* get() const noexcept { return executor_ ? &*executor_ : nullptr; }
-
-  void assign(const Executor* ex) {
-    if (ex != nullptr)
-      executor_.emplace(*ex);
-    else
-      executor_.reset();
-  }
-
- private:
-  std::optional<Executor> executor_;
 };
 
 template <class Role, class T, class Executor, class Threading>

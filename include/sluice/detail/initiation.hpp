@@ -9,6 +9,7 @@
 
 #include <sluice/detail/core/state.hpp>
 #include <sluice/detail/default_token.hpp>
+#include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/ready_path.hpp>
 
 #include <cstddef>
@@ -38,8 +39,9 @@ struct channel_access {
   }
 
   template <class Handle>
-  static const typename Handle::executor_type* executor(const Handle& handle) noexcept {
-    return handle.executor_.get();
+  static const executor_holder<typename Handle::executor_type>& executor(
+      const Handle& handle) noexcept {
+    return handle.executor_;
   }
 };
 
@@ -124,10 +126,10 @@ class channel_initiation {
   using sluice_initiation = channel_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
 
-  channel_initiation(State* state, std::uint64_t owner, const Executor& ex)
+  channel_initiation(State* state, std::uint64_t owner, const executor_holder<Executor>& ex)
       : state_(state), owner_(owner), executor_(ex) {}
 
-  executor_type get_executor() const noexcept { return executor_; }
+  executor_type get_executor() const noexcept { return *executor_.get(); }
 
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) const& {
@@ -147,14 +149,16 @@ class channel_initiation {
   template <class Handler, class... Arguments>
   void begin(const loan<State, Count>& lent, Handler&& handler, Arguments&&... arguments) const {
     using handler_type = std::decay_t<Handler>;
-    Start::template begin<handler_type>(handler_type(std::forward<Handler>(handler)), executor_,
-                                        lent.share(), owner_,
-                                        std::forward<Arguments>(arguments)...);
+    with_some_executor(executor_, [&](const auto& ex) {
+      Start::template begin<handler_type>(handler_type(std::forward<Handler>(handler)), ex,
+                                          lent.share(), owner_,
+                                          std::forward<Arguments>(arguments)...);
+    });
   }
 
   loan<State, Count> state_;
   std::uint64_t owner_;
-  Executor executor_;
+  executor_holder<Executor> executor_;
 };
 
 /// Begins an operation whose token borrows the handle until it begins, or takes a temporary one along:
@@ -178,9 +182,11 @@ class handle_initiation {
       Start::try_now(state.get(), std::forward<Handler>(handler),
                      std::forward<Arguments>(arguments)...);
     } else {
-      Start::template begin<handler_type>(
-          handler_type(std::forward<Handler>(handler)), *channel_access::executor(handle()), state,
-          channel_access::owner(handle()), std::forward<Arguments>(arguments)...);
+      with_some_executor(channel_access::executor(handle()), [&](const auto& ex) {
+        Start::template begin<handler_type>(handler_type(std::forward<Handler>(handler)), ex, state,
+                                            channel_access::owner(handle()),
+                                            std::forward<Arguments>(arguments)...);
+      });
     }
   }
 
@@ -203,7 +209,7 @@ auto initiate_from(Handle&& handle) {
     auto* state = channel_access::state(handle).get();
     return channel_initiation<Start, std::remove_pointer_t<decltype(state)>, Count,
                               typename handle_type::executor_type>(
-        state, channel_access::owner(handle), *channel_access::executor(handle));
+        state, channel_access::owner(handle), channel_access::executor(handle));
   } else if constexpr (std::is_lvalue_reference_v<Handle>) {
     return handle_initiation<Start, handle_type, const handle_type*>(std::addressof(handle));
   } else {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_EXECUTOR_HOLDER_HPP
+#define SLUICE_DETAIL_EXECUTOR_HOLDER_HPP
+
+// Where a handle keeps its executor, and what becomes of operations on a handle that has none.
+
+#include <boost/asio/system_executor.hpp>
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace sluice::detail {
+
+/// The executor of a handle, which may have none if its type cannot be made from a system_executor.
+/**
+ * Executors can always be copied, but not always assigned. Those that take a system_executor are
+ * type-erased wrappers, which can; a std::optional of one makes GCC 12 see uninitialised values.
+ */
+template <class Executor, bool = std::is_constructible_v<Executor, boost::asio::system_executor>>
+class executor_holder {
+ public:
+  executor_holder() : executor_(boost::asio::system_executor()) {}
+
+  const Executor* get() const noexcept { return &executor_; }
+
+  void assign(const Executor* ex) {
+    if (ex != nullptr) executor_ = *ex;
+  }
+
+ private:
+  Executor executor_;
+};
+
+template <class Executor>
+class executor_holder<Executor, false> {
+ public:
+  const Executor* get() const noexcept { return executor_ ? &*executor_ : nullptr; }
+
+  void assign(const Executor* ex) {
+    if (ex != nullptr)
+      executor_.emplace(*ex);
+    else
+      executor_.reset();
+  }
+
+ private:
+  std::optional<Executor> executor_;
+};
+
+/// Calls `f` with the executor, or with the system executor if there is none.
+template <class Executor, class Function>
+void with_some_executor(const executor_holder<Executor>& holder, Function&& f) {
+  if (const Executor* ex = holder.get())
+    std::forward<Function>(f)(*ex);
+  else if constexpr (!std::is_constructible_v<Executor, boost::asio::system_executor>)
+    std::forward<Function>(f)(boost::asio::system_executor());
+}
+
+}  // namespace sluice::detail
+
+#endif  // SLUICE_DETAIL_EXECUTOR_HOLDER_HPP
