@@ -116,17 +116,17 @@ BOOST_AUTO_TEST_CASE(a_channel_is_made_for_a_named_executor) {
 
 // What can be asked -------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_new_channel_is_open_and_empty, Flavour, flavours) {
+FLAVOUR_TEST_CASE(a_new_channel_is_open_and_empty, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  BOOST_TEST(tx.capacity() == Flavour::capacity);
-  BOOST_TEST(rx.capacity() == Flavour::capacity);
+  auto [tx, rx] = flavour.open(context);
+  BOOST_TEST(tx.capacity() == flavour.capacity);
+  BOOST_TEST(rx.capacity() == flavour.capacity);
   BOOST_TEST(tx.size() == 0u);
   BOOST_TEST(tx.empty());
   BOOST_TEST(!tx.is_closed());
   BOOST_TEST(!rx.is_closed());
-  BOOST_TEST(tx.full() == Flavour::is_rendezvous);
-  BOOST_TEST(rx.full() == Flavour::is_rendezvous);
+  BOOST_TEST(tx.full() == flavour.is_rendezvous());
+  BOOST_TEST(rx.full() == flavour.is_rendezvous());
   BOOST_TEST(tx.sender_count() == 1u);
   BOOST_TEST(tx.receiver_count() == 1u);
 }
@@ -138,13 +138,12 @@ BOOST_AUTO_TEST_CASE(the_capacity_of_an_unbounded_channel_is_the_largest_size) {
   BOOST_TEST(rx.capacity() == std::numeric_limits<std::size_t>::max());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_size_counts_accepted_values_and_not_pending_sends, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(the_size_counts_accepted_values_and_not_pending_sends, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   for (int sends = 1; sends != 6; ++sends) {
     begin_send(tx, sends);
-    const std::size_t accepted = Flavour::accepts(static_cast<std::size_t>(sends));
+    const std::size_t accepted = flavour.accepts(static_cast<std::size_t>(sends));
     BOOST_TEST(tx.size() == accepted);
     BOOST_TEST(rx.size() == accepted);
     BOOST_TEST(rx.empty() == (accepted == 0));
@@ -153,9 +152,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_size_counts_accepted_values_and_not_pending_se
   BOOST_TEST(rx.empty());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(full_means_that_try_send_would_say_full, Flavour, flavours) {
+FLAVOUR_TEST_CASE(full_means_that_try_send_would_say_full, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   // Whatever the channel goes through, full() and try_send() agree.
   for (int step = 0; step != 40; ++step) {
     const bool was_full = tx.full();
@@ -172,10 +171,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(full_means_that_try_send_would_say_full, Flavour, 
   BOOST_TEST(tx.try_send(message(0)) == sluice::error::closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(try_receive_says_empty_or_closed_or_nothing_at_all, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(try_receive_says_empty_or_closed_or_nothing_at_all, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   BOOST_TEST(take(rx).error == sluice::error::empty);
   BOOST_TEST(!rx.try_receive().has_value());
   begin_send(tx, 1);

@@ -129,17 +129,16 @@ std::vector<std::size_t> at_random(random_source& random) {
 }
 
 // How a channel keeps its values has nothing to do with this.
-using crowded_flavours =
-    std::tuple<bounded_one<sluice::multi_threaded>, bounded_one<sluice::single_threaded>>;
+constexpr any_threading crowded_flavours{1, {bounded_one}};
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_one_of_32000_receives_is_cancelled_without_a_look_at_the_others,
-                              Flavour, crowded_flavours) {
+FLAVOUR_TEST_CASE(K4_one_of_32000_receives_is_cancelled_without_a_look_at_the_others,
+                  crowded_flavours) {
   random_source random;
   for (const auto& order : {backwards(), at_random(random)}) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     crowd waiting([r = &rx](crowd::handler&& h) { r->async_receive(std::move(h)); });
     waiting.cancel(order);
     BOOST_TEST(waiting.cancelled() == 0u);
@@ -151,11 +150,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K4_one_of_32000_receives_is_cancelled_without_a_lo
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_one_of_32000_sends_is_cancelled_without_a_look_at_the_others,
-                              Flavour, crowded_flavours) {
+FLAVOUR_TEST_CASE(K4_one_of_32000_sends_is_cancelled_without_a_look_at_the_others,
+                  crowded_flavours) {
   random_source random;
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   BOOST_TEST(!tx.try_send(message(1)));
   crowd waiting([t = &tx](crowd::handler&& h) { t->async_send(message(0), std::move(h)); });
   waiting.cancel(at_random(random));
@@ -164,11 +163,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K4_one_of_32000_sends_is_cancelled_without_a_look_
   BOOST_TEST(drain(rx) == "1");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_value_finds_its_way_through_32000_cancelled_receives, Flavour,
-                              crowded_flavours) {
+FLAVOUR_TEST_CASE(D6_a_value_finds_its_way_through_32000_cancelled_receives, crowded_flavours) {
   random_source random;
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   std::vector<receive_probe<message>> waiting;
   for (std::size_t i = 0; i != crowd_size; ++i) waiting.push_back(begin_receive(rx));
   const std::size_t survivor = random.below(crowd_size);
@@ -242,12 +240,11 @@ class receive_or_timer {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_asio_issue_1041_receive_or_timer_by_callbacks_loses_nothing,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_asio_issue_1041_receive_or_timer_by_callbacks_loses_nothing, flavours) {
   constexpr int messages = 3'000;
   random_source random;
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   receive_or_timer receiver(rx, context, random);
   receiver.begin_round();
 

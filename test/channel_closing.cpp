@@ -15,9 +15,9 @@ using namespace support;
 
 // C1: when it closes ------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_the_last_sender_closes_the_channel, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C1_the_last_sender_closes_the_channel, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_tx = tx;
   auto received = begin_receives(rx, 2);
   tx = {};
@@ -30,11 +30,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_the_last_sender_closes_the_channel, Flavour, fl
   BOOST_TEST(words_of(received) == "end end");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_pending_send_counts_as_a_sender_until_it_is_taken, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(C1_a_pending_send_counts_as_a_sender_until_it_is_taken, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  auto sent = begin_sends(tx, 0, static_cast<int>(Flavour::capacity) + 2);
+  auto [tx, rx] = flavour.open(context);
+  auto sent = begin_sends(tx, 0, static_cast<int>(flavour.capacity) + 2);
   tx = {};
   BOOST_TEST(rx.sender_count() == 0u);
   BOOST_TEST(!rx.is_closed());
@@ -43,16 +42,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_pending_send_counts_as_a_sender_until_it_is_t
   BOOST_TEST(take(rx).id == 1);
   // Now the last of them is accepted, though with a buffer it has not been received.
   BOOST_TEST(rx.is_closed());
-  BOOST_TEST(rx.size() == Flavour::capacity);
+  BOOST_TEST(rx.size() == flavour.capacity);
   run_ready(context);
   BOOST_TEST(sent.back().succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_pending_send_counts_as_a_sender_until_it_is_cancelled, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(C1_a_pending_send_counts_as_a_sender_until_it_is_cancelled, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  auto sent = begin_sends(tx, 0, static_cast<int>(Flavour::capacity) + 1);
+  auto [tx, rx] = flavour.open(context);
+  auto sent = begin_sends(tx, 0, static_cast<int>(flavour.capacity) + 1);
   tx = {};
   BOOST_TEST(!rx.is_closed());
   sent.back().cancel();
@@ -61,18 +59,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_pending_send_counts_as_a_sender_until_it_is_c
   BOOST_TEST(sent.back().aborted());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_pending_send_counts_as_a_sender_until_it_is_destroyed, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(C1_a_pending_send_counts_as_a_sender_until_it_is_destroyed, limited_flavours) {
   asio::io_context context;
   auto doomed = std::make_unique<asio::io_context>();
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   {
     auto doomed_tx = tx.with_executor(doomed->get_executor());
-    begin_sends(doomed_tx, 0, static_cast<int>(Flavour::capacity) + 1);
+    begin_sends(doomed_tx, 0, static_cast<int>(flavour.capacity) + 1);
   }
   tx = {};
   BOOST_TEST(!rx.is_closed());
-  auto received = begin_receives(rx, static_cast<int>(Flavour::capacity) + 2);
+  auto received = begin_receives(rx, static_cast<int>(flavour.capacity) + 2);
   doomed.reset();
   BOOST_TEST(rx.is_closed());
   run_ready(context);
@@ -80,10 +77,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_pending_send_counts_as_a_sender_until_it_is_d
   BOOST_TEST(received[received.size() - 2].ended());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_the_end_is_seen_by_a_receive_whose_pending_send_was_cancelled,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(C1_the_end_is_seen_by_a_receive_whose_pending_send_was_cancelled,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   auto sent = begin_send(tx, 1);
   tx = {};
@@ -92,26 +89,25 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_the_end_is_seen_by_a_receive_whose_pending_send
   BOOST_TEST(words_of(received) == "end end");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_either_end_can_close, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C1_either_end_can_close, flavours) {
   asio::io_context context;
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     tx.close();
     BOOST_TEST(tx.is_closed());
     BOOST_TEST(rx.is_closed());
   }
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     rx.close();
     BOOST_TEST(tx.is_closed());
     BOOST_TEST(rx.is_closed());
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_closing_twice_is_harmless_and_the_first_reason_stays, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C1_closing_twice_is_harmless_and_the_first_reason_stays, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   tx.close(asio::error::connection_reset);
   rx.close(asio::error::timed_out);
   tx.close();
@@ -123,9 +119,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_closing_twice_is_harmless_and_the_first_reason_
   BOOST_TEST(take(rx).error == asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_reason_does_not_come_after_a_plain_close, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C1_a_reason_does_not_come_after_a_plain_close, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   tx.close();
   tx.close(asio::error::connection_reset);
   auto received = begin_receive(rx);
@@ -134,18 +130,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_reason_does_not_come_after_a_plain_close, Fla
   BOOST_TEST(take(rx).error == sluice::error::closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_reason_does_not_come_after_the_last_sender_has_gone, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C1_a_reason_does_not_come_after_the_last_sender_has_gone, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   tx = {};
   rx.close(asio::error::connection_reset);
   BOOST_TEST(take(rx).error == sluice::error::closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_moved_from_handle_counts_as_nothing, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C1_a_moved_from_handle_counts_as_nothing, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_tx = std::move(tx);
   BOOST_TEST(rx.sender_count() == 1u);
   other_tx = {};
@@ -154,9 +149,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_a_moved_from_handle_counts_as_nothing, Flavour,
 
 // C2: what it means -------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_new_sends_fail, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_new_sends_fail, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   // A receive that waits would lend a place if the channel were open.
   auto received = begin_receive(rx);
   tx.close();
@@ -172,9 +167,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_new_sends_fail, Flavour, flavours) {
   BOOST_TEST(received.ended());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_pending_sends_fail_and_are_not_sent, Flavour, limited_flavours) {
+FLAVOUR_TEST_CASE(C2_pending_sends_fail_and_are_not_sent, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   ledger counted;
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(message(0)));
   std::vector<send_probe> sent;
@@ -186,11 +181,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_pending_sends_fail_and_are_not_sent, Flavour, l
   while (auto received = rx.try_receive()) BOOST_TEST(received->id() == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_what_was_accepted_can_be_received_and_then_comes_the_end, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(C2_what_was_accepted_can_be_received_and_then_comes_the_end, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  const int accepted = static_cast<int>(Flavour::accepts(3));
+  auto [tx, rx] = flavour.open(context);
+  const int accepted = static_cast<int>(flavour.accepts(3));
   begin_sends(tx, 1, accepted);
   tx.close();
   auto received = begin_receives(rx, accepted + 2);
@@ -198,9 +192,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_what_was_accepted_can_be_received_and_then_come
   BOOST_TEST(words_of(received) == (accepted == 1 ? "1 end end" : "1 2 3 end end"));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_the_end_stays, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_the_end_stays, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   tx.close();
   for (int i = 0; i != 3; ++i) {
     auto received = begin_receive(rx);
@@ -212,10 +206,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_the_end_stays, Flavour, flavours) {
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_reason_stays_and_comes_after_the_values, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(C2_a_reason_stays_and_comes_after_the_values, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   begin_send(tx, 1);
   tx.close(asio::error::connection_reset);
   BOOST_TEST(take(rx).id == 1);
@@ -228,19 +221,19 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_reason_stays_and_comes_after_the_values, Flav
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_reason_reaches_receives_that_wait, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_a_reason_reaches_receives_that_wait, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   tx.close(asio::error::connection_reset);
   run_ready(context);
   for (auto& r : received) BOOST_TEST(r.error() == asio::error::connection_reset);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_no_reason_and_closed_are_plain, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_no_reason_and_closed_are_plain, flavours) {
   asio::io_context context;
   for (error_code reason : {error_code(), error_code(sluice::error::closed)}) {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     tx.close(reason);
     auto received = begin_receive(rx);
     run_ready(context);
@@ -249,16 +242,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_no_reason_and_closed_are_plain, Flavour, flavou
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_senders_see_closed_whatever_the_reason, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_senders_see_closed_whatever_the_reason, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto pending = begin_sends(tx, 0, 5);
   auto closed = begin_wait_closed(tx);
   rx.close(asio::error::connection_reset);
   auto late = begin_send(tx, 1);
   run_ready(context);
   for (std::size_t i = 0; i != 5; ++i) {
-    if (i < Flavour::accepts(5))
+    if (i < flavour.accepts(5))
       BOOST_TEST(pending[i].succeeded());
     else
       BOOST_TEST(pending[i].error() == sluice::error::closed);
@@ -268,10 +261,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_senders_see_closed_whatever_the_reason, Flavour
   BOOST_TEST(closed.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_dropping_the_handle_lets_pending_sends_be_received, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C2_dropping_the_handle_lets_pending_sends_be_received, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto sent = begin_sends(tx, 1, 5);
   tx = {};
   auto received = begin_receives(rx, 6);
@@ -282,10 +274,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_dropping_the_handle_lets_pending_sends_be_recei
 
 // C4: data comes before closed --------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C4_closed_is_not_reported_while_a_value_can_be_received, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(C4_closed_is_not_reported_while_a_value_can_be_received, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   begin_send(tx, 1);
   tx = {};
   BOOST_TEST(rx.is_closed());
@@ -296,10 +287,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C4_closed_is_not_reported_while_a_value_can_be_rec
   BOOST_TEST(take(rx).error == sluice::error::closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C4_the_end_waits_for_a_promised_value, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C4_the_end_waits_for_a_promised_value, flavours) {
   asio::io_context context;
   asio::io_context other_context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_rx = rx.with_executor(other_context.get_executor());
   auto first = begin_receive(rx);
   auto second = begin_receive(other_rx);
@@ -318,11 +309,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C4_the_end_waits_for_a_promised_value, Flavour, fl
   BOOST_TEST(first.aborted());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C4_the_end_comes_as_soon_as_the_last_value_is_taken, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C4_the_end_comes_as_soon_as_the_last_value_is_taken, flavours) {
   asio::io_context context;
   asio::io_context other_context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_rx = rx.with_executor(other_context.get_executor());
   auto first = begin_receive(rx);
   auto second = begin_receives(other_rx, 2);
@@ -334,10 +324,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C4_the_end_comes_as_soon_as_the_last_value_is_take
   BOOST_TEST(words_of(second) == "end end");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C4_the_end_comes_when_try_receive_takes_the_last_value, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C4_the_end_comes_when_try_receive_takes_the_last_value, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto cancelled = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   cancelled.cancel();

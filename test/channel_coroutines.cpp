@@ -66,9 +66,9 @@ asio::awaitable<void> receive_until_end(Receiver rx, std::vector<int>& ids, bool
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_receiving_loop_gets_everything_and_ends, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_a_receiving_loop_gets_everything_and_ends, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   std::vector<int> ids;
   bool ended = false;
   start(context.get_executor(), send_numbers(std::move(tx), 500));
@@ -78,9 +78,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_receiving_loop_gets_everything_and_ends, Flav
   BOOST_TEST(ended);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_reason_is_thrown_after_the_values, Flavour, buffered_flavours) {
+FLAVOUR_TEST_CASE(C2_a_reason_is_thrown_after_the_values, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   std::vector<int> ids;
   bool ended = false;
   BOOST_TEST(!tx.try_send(message(0)));
@@ -96,9 +96,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_reason_is_thrown_after_the_values, Flavour, b
   BOOST_TEST(!ended);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C2_a_send_throws_when_the_channel_is_closed, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C2_a_send_throws_when_the_channel_is_closed, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   start(context.get_executor(), send_numbers(tx, 10'000'000));
   asio::post(context, [r = std::move(rx)]() mutable { r = {}; });
   try {
@@ -157,12 +157,11 @@ asio::awaitable<void> send_now_and_then(Sender tx, int count, random_source rand
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_asio_issue_1041_receive_or_timer_loses_nothing, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_asio_issue_1041_receive_or_timer_loses_nothing, flavours) {
   constexpr int messages = 2'000;
   random_source random;
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   race_result result;
   start(context.get_executor(),
         receive_or_time_out(std::move(rx), asio::steady_timer(context), random.fork(), result));
@@ -172,13 +171,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_asio_issue_1041_receive_or_timer_loses_nothing,
   BOOST_TEST(result.timeouts > 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_asio_issue_1041_receive_or_timer_on_a_strand_loses_nothing,
-                              Flavour, threaded_flavours) {
+FLAVOUR_TEST_CASE(D3_asio_issue_1041_receive_or_timer_on_a_strand_loses_nothing,
+                  threaded_flavours) {
   constexpr int messages = 2'000;
   random_source random;
   asio::thread_pool pool(2);
   auto strand = asio::make_strand(pool);
-  auto [tx, rx] = Flavour::open(pool);
+  auto [tx, rx] = flavour.open(pool);
   race_result result;
   // The values come from another strand, and so at any moment.
   start(strand, receive_or_time_out(rx.with_executor(strand), asio::steady_timer(pool),
@@ -221,10 +220,10 @@ asio::awaitable<void> receive_beside_expired(Receiver& rx, asio::steady_timer& t
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_of_two_ready_receives_one_takes, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_of_two_ready_receives_one_takes, flavours) {
   asio::io_context context;
-  auto [tx1, rx1] = Flavour::open(context);
-  auto [tx2, rx2] = Flavour::open(context);
+  auto [tx1, rx1] = flavour.open(context);
+  auto [tx2, rx2] = flavour.open(context);
   int wrong = 0;
   for (int round = 0; round != rounds; ++round) {
     auto sent1 = begin_send(tx1, 1);
@@ -245,11 +244,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_of_two_ready_receives_one_takes, Flavour, flavo
   BOOST_TEST(wrong == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_of_three_ready_receives_one_takes, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_of_three_ready_receives_one_takes, flavours) {
   asio::io_context context;
-  auto [tx1, rx1] = Flavour::open(context);
-  auto [tx2, rx2] = Flavour::open(context);
-  auto [tx3, rx3] = Flavour::open(context);
+  auto [tx1, rx1] = flavour.open(context);
+  auto [tx2, rx2] = flavour.open(context);
+  auto [tx3, rx3] = flavour.open(context);
   int wrong = 0;
   for (int round = 0; round != rounds; ++round) {
     begin_send(tx1, 1);
@@ -266,10 +265,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_of_three_ready_receives_one_takes, Flavour, fla
   BOOST_TEST(wrong == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_ready_receive_beside_an_expired_timer_loses_nothing, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_a_ready_receive_beside_an_expired_timer_loses_nothing, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   int wrong = 0;
   for (int round = 0; round != rounds; ++round) {
     asio::steady_timer timer(context, asio::steady_timer::time_point::min());
@@ -282,15 +280,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_ready_receive_beside_an_expired_timer_loses_n
   BOOST_TEST(wrong == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_becomes_ready_in_the_same_turn_loses_nothing,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_a_receive_that_becomes_ready_in_the_same_turn_loses_nothing, flavours) {
   // The send comes some turns after the receive and the timer were begun: before, between and after
   // the steps in which their completions pass through the context.
   int seen[2] = {0, 0};
   int wrong = 0;
   for (int round = 0; round != rounds; ++round) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     asio::steady_timer timer(context, asio::steady_timer::time_point::min());
     int received = message::none;
     start(context.get_executor(), receive_beside_expired(rx, timer, received));
@@ -308,13 +305,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_becomes_ready_in_the_same_turn_l
   BOOST_TEST(seen[0] > 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_two_receives_that_become_ready_in_the_same_turn_lose_nothing,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_two_receives_that_become_ready_in_the_same_turn_lose_nothing, flavours) {
   int wrong = 0;
   for (int round = 0; round != rounds; ++round) {
     asio::io_context context;
-    auto [tx1, rx1] = Flavour::open(context);
-    auto [tx2, rx2] = Flavour::open(context);
+    auto [tx1, rx1] = flavour.open(context);
+    auto [tx2, rx2] = flavour.open(context);
     int received = message::none;
     start(context.get_executor(), receive_either(rx1, rx2, received));
     run_ready(context);
@@ -342,12 +338,12 @@ asio::awaitable<void> send_or_time_out(Sender& tx, message& value, asio::steady_
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D4_a_send_by_reference_that_lost_a_race_shows_whether_it_was_sent,
-                              Flavour, limited_flavours) {
+FLAVOUR_TEST_CASE(D4_a_send_by_reference_that_lost_a_race_shows_whether_it_was_sent,
+                  limited_flavours) {
   int wrong = 0;
   for (int round = 0; round != rounds; ++round) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     while (!tx.full()) (void)tx.try_send(message(0));
     asio::steady_timer timer(context, asio::steady_timer::time_point::min());
     message lent(7);

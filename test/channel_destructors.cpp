@@ -57,22 +57,20 @@ farewell nosy_value(Sender tx, Receiver rx, int& destroyed) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K6_values_that_go_with_the_last_receiver_may_call_back, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(K6_values_that_go_with_the_last_receiver_may_call_back, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<farewell>(context);
+  auto [tx, rx] = flavour.template open<farewell>(context);
   int destroyed = 0;
   for (int i = 0; i != 5; ++i) begin_send(tx, nosy_value(tx, decltype(rx)(), destroyed));
   rx = {};
-  BOOST_TEST(destroyed == static_cast<int>(Flavour::accepts(5)));
+  BOOST_TEST(destroyed == static_cast<int>(flavour.accepts(5)));
   run_ready(context);
   BOOST_TEST(destroyed == 5);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K6_values_of_sends_that_fail_may_call_back, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(K6_values_of_sends_that_fail_may_call_back, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<farewell>(context);
+  auto [tx, rx] = flavour.template open<farewell>(context);
   int destroyed = 0;
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(farewell([] {})));
   auto cancelled = begin_send(tx, nosy_value(tx, decltype(rx)(), destroyed));
@@ -89,11 +87,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K6_values_of_sends_that_fail_may_call_back, Flavou
   BOOST_TEST(destroyed == 3);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K6_values_of_sends_that_go_with_their_context_may_call_back, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(K6_values_of_sends_that_go_with_their_context_may_call_back, limited_flavours) {
   asio::io_context context;
   auto doomed = std::make_unique<asio::io_context>();
-  auto [tx, rx] = Flavour::template open<farewell>(context);
+  auto [tx, rx] = flavour.template open<farewell>(context);
   int destroyed = 0;
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(farewell([] {})));
   auto doomed_tx = tx.with_executor(doomed->get_executor());
@@ -103,9 +100,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K6_values_of_sends_that_go_with_their_context_may_
   BOOST_TEST(tx.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K6_a_displaced_value_may_call_back, Flavour, bounded_flavours) {
+FLAVOUR_TEST_CASE(K6_a_displaced_value_may_call_back, bounded_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<farewell>(context);
+  auto [tx, rx] = flavour.template open<farewell>(context);
   int destroyed = 0;
   BOOST_TEST(!tx.try_send(nosy_value(tx, rx, destroyed)));
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(farewell([] {})));
@@ -114,15 +111,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K6_a_displaced_value_may_call_back, Flavour, bound
   BOOST_TEST(destroyed == 1);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_value_may_own_the_last_sender_of_its_own_channel, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C3_a_value_may_own_the_last_sender_of_its_own_channel, flavours) {
   struct carrier {
     std::shared_ptr<void> freight;
   };
   {
     // In the buffer, or in a pending send, it keeps its channel open until the receiver goes.
     asio::io_context context;
-    auto [tx, rx] = Flavour::template open<carrier>(context);
+    auto [tx, rx] = flavour.template open<carrier>(context);
     auto owner = std::make_shared<decltype(tx)>(std::move(tx));
     std::weak_ptr<void> watched = owner;
     auto& sending = *owner;
@@ -137,7 +133,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_value_may_own_the_last_sender_of_its_own_chan
   {
     // Once it is received and gone, that was the last sender.
     asio::io_context context;
-    auto [tx, rx] = Flavour::template open<carrier>(context);
+    auto [tx, rx] = flavour.template open<carrier>(context);
     auto owner = std::make_shared<decltype(tx)>(std::move(tx));
     auto& sending = *owner;
     begin_send(sending, carrier{std::move(owner)});
@@ -151,18 +147,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_value_may_own_the_last_sender_of_its_own_chan
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_value_may_own_the_last_receiver_of_another_channel, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C3_a_value_may_own_the_last_receiver_of_another_channel, flavours) {
   // What goes with one channel lets the next one go, and so on.
   struct link {
     std::shared_ptr<void> next;
   };
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<link>(context);
+  auto [tx, rx] = flavour.template open<link>(context);
   std::vector<decltype(tx)> senders{tx};
   std::shared_ptr<void> next = std::make_shared<decltype(rx)>(std::move(rx));
   for (int i = 0; i != 20; ++i) {
-    auto [tx2, rx2] = Flavour::template open<link>(context);
+    auto [tx2, rx2] = flavour.template open<link>(context);
     begin_send(tx2, link{std::move(next)});
     next = std::make_shared<decltype(rx2)>(std::move(rx2));
     senders.push_back(tx2);

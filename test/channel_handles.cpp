@@ -23,9 +23,9 @@ using io_executor = asio::io_context::executor_type;
 
 // Copies, moves, swaps ----------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(copies_are_counted, Flavour, flavours) {
+FLAVOUR_TEST_CASE(copies_are_counted, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   {
     auto tx2 = tx;
     auto rx2 = rx;
@@ -41,9 +41,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(copies_are_counted, Flavour, flavours) {
   BOOST_TEST(tx.receiver_count() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(moving_a_handle_changes_no_count, Flavour, flavours) {
+FLAVOUR_TEST_CASE(moving_a_handle_changes_no_count, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto tx2 = std::move(tx);
   auto rx2 = std::move(rx);
   BOOST_TEST(tx2.sender_count() == 1u);
@@ -57,9 +57,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(moving_a_handle_changes_no_count, Flavour, flavour
   BOOST_TEST(!tx.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(assigning_a_handle_to_itself_changes_nothing, Flavour, flavours) {
+FLAVOUR_TEST_CASE(assigning_a_handle_to_itself_changes_nothing, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto waiting = begin_receive(rx);
   auto& same_tx = tx;
   auto& same_rx = rx;
@@ -74,11 +74,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(assigning_a_handle_to_itself_changes_nothing, Flav
   BOOST_TEST(waiting.id() == 1);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(assigning_over_the_last_handle_lets_its_channel_go, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(assigning_over_the_last_handle_lets_its_channel_go, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  auto [other_tx, other_rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
+  auto [other_tx, other_rx] = flavour.open(context);
   tx = other_tx;
   BOOST_TEST(rx.is_closed());
   BOOST_TEST(other_tx.sender_count() == 2u);
@@ -86,11 +85,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(assigning_over_the_last_handle_lets_its_channel_go
   BOOST_TEST(tx.same_channel(rx));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(swapping_exchanges_channels_and_executors, Flavour, flavours) {
+FLAVOUR_TEST_CASE(swapping_exchanges_channels_and_executors, flavours) {
   asio::io_context context;
   asio::io_context other_context;
-  auto [tx, rx] = Flavour::open(context);
-  auto [other_tx, other_rx] = Flavour::open(other_context);
+  auto [tx, rx] = flavour.open(context);
+  auto [other_tx, other_rx] = flavour.open(other_context);
   auto waiting = begin_receive(rx);
 
   swap(rx, other_rx);
@@ -115,9 +114,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(swapping_exchanges_channels_and_executors, Flavour
   BOOST_TEST(empty.same_channel(tx));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_operations_go_with_a_handle_that_is_moved, Flavour, flavours) {
+FLAVOUR_TEST_CASE(K4_operations_go_with_a_handle_that_is_moved, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   auto rx2 = std::move(rx);
   run_ready(context);
@@ -130,10 +129,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K4_operations_go_with_a_handle_that_is_moved, Flav
   BOOST_TEST(words_of(received) == "1 aborted");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_cancelling_a_handle_cancels_only_what_was_begun_through_it,
-                              Flavour, limited_flavours) {
+FLAVOUR_TEST_CASE(K4_cancelling_a_handle_cancels_only_what_was_begun_through_it, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto tx2 = tx;
   auto rx2 = rx;
   auto received = begin_receive(rx);
@@ -154,10 +152,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K4_cancelling_a_handle_cancels_only_what_was_begun
   BOOST_TEST(!sent2.done());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_destroying_a_handle_cancels_nothing_while_another_one_exists,
-                              Flavour, limited_flavours) {
+FLAVOUR_TEST_CASE(K4_destroying_a_handle_cancels_nothing_while_another_one_exists,
+                  limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto rx2 = rx;
   auto received = begin_receive(rx2);
   rx2 = {};
@@ -173,10 +171,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K4_destroying_a_handle_cancels_nothing_while_anoth
   BOOST_TEST(closed.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(another_executor_makes_another_handle, Flavour, flavours) {
+FLAVOUR_TEST_CASE(another_executor_makes_another_handle, flavours) {
   asio::io_context context;
   asio::io_context other_context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto tx2 = tx.with_executor(other_context.get_executor());
   auto rx2 = rx.with_executor(other_context.get_executor());
   static_assert(std::is_same_v<typename decltype(tx2)::executor_type, io_executor>);
@@ -193,9 +191,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(another_executor_makes_another_handle, Flavour, fl
   BOOST_TEST(received.id() == 1);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_handle_converts_to_one_with_a_wider_executor, Flavour, flavours) {
+FLAVOUR_TEST_CASE(a_handle_converts_to_one_with_a_wider_executor, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<message, io_executor>(context);
+  auto [tx, rx] = flavour.template open<message, io_executor>(context);
   using wide_sender = sluice::sender<message, asio::any_io_executor, typename Flavour::threading>;
   using wide_receiver =
       sluice::receiver<message, asio::any_io_executor, typename Flavour::threading>;
@@ -233,10 +231,10 @@ BOOST_AUTO_TEST_CASE(the_two_ends_may_live_in_two_contexts) {
   BOOST_TEST(sent.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(handles_tell_whether_they_are_of_one_channel, Flavour, flavours) {
+FLAVOUR_TEST_CASE(handles_tell_whether_they_are_of_one_channel, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  auto [other_tx, other_rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
+  auto [other_tx, other_rx] = flavour.open(context);
   auto bound = rx.with_executor(context.get_executor());
   BOOST_TEST(tx.same_channel(tx));
   BOOST_TEST(tx.same_channel(rx));
@@ -276,7 +274,7 @@ void test_empty(Handle& handle) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_a_default_constructed_handle_is_closed, Flavour, flavours) {
+FLAVOUR_TEST_CASE(K4_a_default_constructed_handle_is_closed, flavours) {
   using sender_type = sluice::sender<message, asio::any_io_executor, typename Flavour::threading>;
   using receiver_type =
       sluice::receiver<message, asio::any_io_executor, typename Flavour::threading>;
@@ -298,10 +296,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K4_a_default_constructed_handle_is_closed, Flavour
   BOOST_TEST(!decltype(weak)().lock());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K4_a_moved_from_handle_is_closed_and_says_so_on_its_executor, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(K4_a_moved_from_handle_is_closed_and_says_so_on_its_executor, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto tx2 = std::move(tx);
   auto rx2 = std::move(rx);
   test_empty(tx);
@@ -348,10 +345,10 @@ BOOST_AUTO_TEST_CASE(an_empty_handle_with_an_executor_can_be_made_from_another_e
 
 // Weak senders ------------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_weak_sender_keeps_the_executor_of_its_sender, Flavour, flavours) {
+FLAVOUR_TEST_CASE(a_weak_sender_keeps_the_executor_of_its_sender, flavours) {
   asio::io_context context;
   asio::io_context other_context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_tx = tx.with_executor(other_context.get_executor());
   sluice::weak_sender weak(other_tx);
   BOOST_TEST((weak.get_executor() == other_context.get_executor()));
@@ -366,11 +363,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_weak_sender_keeps_the_executor_of_its_sender, Fl
   BOOST_TEST(moved.lock().same_channel(rx));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_weak_sender_may_outlive_everything_else, Flavour, flavours) {
+FLAVOUR_TEST_CASE(a_weak_sender_may_outlive_everything_else, flavours) {
   sluice::weak_sender<message, asio::any_io_executor, typename Flavour::threading> weak;
   {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     weak = tx;
     BOOST_TEST(static_cast<bool>(weak.lock()));
   }

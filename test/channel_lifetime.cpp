@@ -18,12 +18,11 @@ using namespace support;
 
 // C3: the last receiver goes ----------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_buffered_values_are_destroyed_at_once, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(C3_buffered_values_are_destroyed_at_once, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   ledger counted;
-  const int accepted = static_cast<int>(Flavour::accepts(3));
+  const int accepted = static_cast<int>(flavour.accepts(3));
   for (int i = 0; i != accepted; ++i) BOOST_TEST(!tx.try_send(message(i, counted)));
   auto other_rx = rx;
   rx = {};
@@ -35,9 +34,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_buffered_values_are_destroyed_at_once, Flavour,
   BOOST_TEST(tx.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_pending_sends_fail_with_closed, Flavour, limited_flavours) {
+FLAVOUR_TEST_CASE(C3_pending_sends_fail_with_closed, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   ledger counted;
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(message(0)));
   std::vector<send_probe> sent;
@@ -48,20 +47,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_pending_sends_fail_with_closed, Flavour, limite
   BOOST_TEST(counted.alive() == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_sends_that_were_accepted_stay_successful, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(C3_sends_that_were_accepted_stay_successful, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto sent = begin_send(tx, 1);
   rx = {};
   run_ready(context);
   BOOST_TEST(sent.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_receives_that_are_left_are_aborted_and_take_nothing, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C3_receives_that_are_left_are_aborted_and_take_nothing, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   ledger counted;
   auto received = begin_receives(rx, 3);
   BOOST_TEST(!tx.try_send(message(1, counted)));
@@ -72,10 +69,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_receives_that_are_left_are_aborted_and_take_not
   BOOST_TEST(words_of(received) == "aborted aborted aborted");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_send_that_woke_a_receive_fails_when_both_are_left, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(C3_a_send_that_woke_a_receive_fails_when_both_are_left, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   auto sent = begin_send(tx, 1);
   rx = {};
@@ -84,9 +80,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_send_that_woke_a_receive_fails_when_both_are_
   BOOST_TEST(sent.error() == sluice::error::closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_another_receiver_keeps_values_and_receives, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C3_another_receiver_keeps_values_and_receives, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_rx = rx;
   auto received = begin_receives(rx, 2);
   BOOST_TEST(!tx.try_send(message(1)));
@@ -106,10 +102,10 @@ struct request {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_reply_slot_inside_a_value_fails_at_once, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C3_a_reply_slot_inside_a_value_fails_at_once, flavours) {
   using threading = typename Flavour::threading;
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<request<threading>>(context);
+  auto [tx, rx] = flavour.template open<request<threading>>(context);
   // One request is accepted if there is a buffer, the others are pending.
   std::vector<receive_probe<int>> replies;
   for (int i = 0; i != 3; ++i) {
@@ -132,9 +128,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_reply_slot_inside_a_value_fails_at_once, Flav
 
 // C5: what keeps it open --------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_locks_while_a_sender_exists, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_a_weak_sender_locks_while_a_sender_exists, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   sluice::weak_sender weak(tx);
   BOOST_TEST(tx.sender_count() == 1u);
   {
@@ -149,11 +145,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_locks_while_a_sender_exists, Flav
   BOOST_TEST(rx.sender_count() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_locks_while_a_send_is_pending, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(C5_a_weak_sender_locks_while_a_send_is_pending, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  const int places = static_cast<int>(Flavour::capacity);
+  auto [tx, rx] = flavour.open(context);
+  const int places = static_cast<int>(flavour.capacity);
   begin_sends(tx, 0, places + 1);
   sluice::weak_sender weak(tx);
   tx = {};
@@ -168,27 +163,26 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_locks_while_a_send_is_pending, Fl
   BOOST_TEST(!weak.lock());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_does_not_lock_a_closed_channel, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_a_weak_sender_does_not_lock_a_closed_channel, flavours) {
   asio::io_context context;
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     sluice::weak_sender weak(tx);
     rx.close();
     BOOST_TEST(!weak.lock());
   }
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     sluice::weak_sender weak(tx);
     rx = {};
     BOOST_TEST(!weak.lock());
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_completes_when_a_send_would_fail, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C5_waiting_for_the_end_completes_when_a_send_would_fail, flavours) {
   asio::io_context context;
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     auto other_tx = tx;
     auto first = begin_wait_closed(tx);
     auto second = begin_wait_closed(other_tx);
@@ -201,7 +195,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_completes_when_a_send_would
     BOOST_TEST(second.succeeded());
   }
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     auto closed = begin_wait_closed(tx);
     auto other_rx = rx;
     rx = {};
@@ -212,7 +206,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_completes_when_a_send_would
     BOOST_TEST(closed.succeeded());
   }
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     rx.close();
     auto late = begin_wait_closed(tx);
     run_ready(context);
@@ -220,9 +214,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_completes_when_a_send_would
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_keeps_nothing_open, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_waiting_for_the_end_keeps_nothing_open, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto waiting = begin_wait_closed(tx);
   auto received = begin_receive(rx);
   tx = {};
@@ -232,11 +226,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_keeps_nothing_open, Flavour
   BOOST_TEST(received.ended());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_is_over_with_the_last_sender_though_sends_pend,
-                              Flavour, limited_flavours) {
+FLAVOUR_TEST_CASE(C5_waiting_for_the_end_is_over_with_the_last_sender_though_sends_pend,
+                  limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  begin_sends(tx, 0, static_cast<int>(Flavour::capacity) + 1);
+  auto [tx, rx] = flavour.open(context);
+  begin_sends(tx, 0, static_cast<int>(flavour.capacity) + 1);
   auto waiting = begin_wait_closed(tx);
   tx = {};
   BOOST_TEST(!rx.is_closed());
@@ -244,9 +238,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_is_over_with_the_last_sende
   BOOST_TEST(waiting.aborted());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_can_be_cancelled, Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_waiting_for_the_end_can_be_cancelled, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto by_slot = begin_wait_closed(tx);
   auto by_handle = begin_wait_closed(tx);
   by_slot.cancel();
@@ -260,10 +254,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_can_be_cancelled, Flavour, 
 
 // Handlers that own their handles -----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_receive_that_owns_its_receiver_is_freed_by_completion, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(C5_a_receive_that_owns_its_receiver_is_freed_by_completion, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto owner = std::make_shared<decltype(rx)>(std::move(rx));
   std::weak_ptr<void> watched = owner;
   owner->async_receive([owner](error_code, std::optional<message>) {});
@@ -277,10 +270,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_receive_that_owns_its_receiver_is_freed_by_co
   BOOST_TEST(tx.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_receive_that_owns_its_receiver_is_freed_by_the_last_sender,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_a_receive_that_owns_its_receiver_is_freed_by_the_last_sender, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto owner = std::make_shared<decltype(rx)>(std::move(rx));
   std::weak_ptr<void> watched = owner;
   bool ended = false;
@@ -294,10 +286,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_receive_that_owns_its_receiver_is_freed_by_th
   BOOST_TEST(watched.expired());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_send_that_owns_its_sender_is_freed_by_the_last_receiver, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(C5_a_send_that_owns_its_sender_is_freed_by_the_last_receiver, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(message(0)));
   auto owner = std::make_shared<decltype(tx)>(std::move(tx));
   std::weak_ptr<void> watched = owner;
@@ -312,10 +303,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_send_that_owns_its_sender_is_freed_by_the_las
   BOOST_TEST(watched.expired());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_with_the_own_sender_is_freed_by_the_receiver,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_waiting_for_the_end_with_the_own_sender_is_freed_by_the_receiver, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto owner = std::make_shared<decltype(tx)>(std::move(tx));
   std::weak_ptr<void> watched = owner;
   error_code seen = asio::error::would_block;
@@ -329,13 +319,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_waiting_for_the_end_with_the_own_sender_is_free
   BOOST_TEST(watched.expired());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K5_handlers_that_own_their_handles_are_freed_by_their_context,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(K5_handlers_that_own_their_handles_are_freed_by_their_context, flavours) {
   std::weak_ptr<void> watched_tx;
   std::weak_ptr<void> watched_rx;
   {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     auto tx_owner = std::make_shared<decltype(tx)>(std::move(tx));
     auto rx_owner = std::make_shared<decltype(rx)>(std::move(rx));
     watched_tx = tx_owner;
@@ -347,11 +336,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K5_handlers_that_own_their_handles_are_freed_by_th
   BOOST_TEST(watched_rx.expired());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_handlers_may_drop_everything_inside_the_initiating_function,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(C5_handlers_may_drop_everything_inside_the_initiating_function, flavours) {
   // With an executor that runs inline all of it happens before async_send() returns: the value is
   // taken, both handlers run, and with them go both handles and the memory of the channel.
-  auto [tx, rx] = Flavour::template open<message, inline_executor>(inline_executor());
+  auto [tx, rx] = flavour.template open<message, inline_executor>(inline_executor());
   auto tx_owner = std::make_unique<decltype(tx)>(std::move(tx));
   auto rx_owner = std::make_unique<decltype(rx)>(std::move(rx));
   auto& sending = *tx_owner;
@@ -368,13 +356,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_handlers_may_drop_everything_inside_the_initiat
   BOOST_TEST(!sent);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_cancelled_handler_may_drop_everything_inside_the_cancellation,
-                              Flavour, flavours) {
-  auto [tx, rx] = Flavour::template open<message, inline_executor>(inline_executor());
+FLAVOUR_TEST_CASE(C5_a_cancelled_handler_may_drop_everything_inside_the_cancellation, flavours) {
+  auto [tx, rx] = flavour.template open<message, inline_executor>(inline_executor());
   auto rx_owner = std::make_unique<decltype(rx)>(std::move(rx));
   auto& receiving = *rx_owner;
   tx = {};
-  auto [other_tx, other_rx] = Flavour::template open<message, inline_executor>(inline_executor());
+  auto [other_tx, other_rx] = flavour.template open<message, inline_executor>(inline_executor());
   auto other_owner = std::make_unique<decltype(other_rx)>(std::move(other_rx));
   auto& waiting = *other_owner;
   auto other_tx_owner = std::make_unique<decltype(other_tx)>(std::move(other_tx));

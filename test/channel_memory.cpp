@@ -31,27 +31,25 @@ struct large {
 
 // How much it takes -------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_channel_that_carries_two_messages_is_small, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(a_channel_that_carries_two_messages_is_small, buffered_flavours) {
   asio::io_context context;
   const std::size_t before = heap::bytes;
-  auto [tx, rx] = Flavour::template open<large>(context);
+  auto [tx, rx] = flavour.template open<large>(context);
   for (int i = 0; i != 2 && !tx.full(); ++i) BOOST_TEST(!tx.try_send(large(i)));
   BOOST_TEST(heap::bytes - before < 5 * sizeof(large));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(the_memory_of_a_channel_goes_with_its_last_handle, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(the_memory_of_a_channel_goes_with_its_last_handle, flavours) {
   asio::io_context context;
   // The context keeps what it needs to hear of the channels in it.
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     begin_receive(rx);
   }
   run_ready(context);
   const std::size_t before = heap::blocks;
   {
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     for (int i = 0; i != 100 && !tx.full(); ++i) BOOST_TEST_REQUIRE(!tx.try_send(message(i)));
     rx = {};
     BOOST_TEST(heap::blocks == before + 1);
@@ -71,10 +69,9 @@ BOOST_AUTO_TEST_CASE(the_memory_of_an_unbounded_channel_follows_its_use) {
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K3_a_channel_in_use_allocates_nothing_per_message, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(K3_a_channel_in_use_allocates_nothing_per_message, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   std::size_t before = 0;
   for (int i = 0; i != 10'000; ++i) {
     // By then it has what it needs.
@@ -87,16 +84,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K3_a_channel_in_use_allocates_nothing_per_message,
 
 // When there is none ------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(making_a_channel_without_memory_throws, Flavour, flavours) {
+FLAVOUR_TEST_CASE(making_a_channel_without_memory_throws, flavours) {
   asio::io_context context;
   failing_heap failing;
-  BOOST_CHECK_THROW((void)Flavour::open(context), std::bad_alloc);
+  BOOST_CHECK_THROW((void)flavour.open(context), std::bad_alloc);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_value_that_finds_no_memory_is_left_untouched, Flavour,
-                              buffered_flavours) {
+FLAVOUR_TEST_CASE(a_value_that_finds_no_memory_is_left_untouched, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   message kept(1);
   error_code ec;
   std::optional<message> displaced;
@@ -119,10 +115,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_value_that_finds_no_memory_is_left_untouched, Fl
   BOOST_TEST(drain(rx) == "1");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_full_channel_that_finds_no_memory_displaces_nothing, Flavour,
-                              bounded_flavours) {
+FLAVOUR_TEST_CASE(a_full_channel_that_finds_no_memory_displaces_nothing, bounded_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::template open<large>(context);
+  auto [tx, rx] = flavour.template open<large>(context);
   for (int i = 0; !tx.full(); ++i) BOOST_TEST_REQUIRE(!tx.try_send(large(i)));
   error_code ec;
   for (int i = 0; i != 4; ++i) {
@@ -131,13 +126,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_full_channel_that_finds_no_memory_displaces_noth
     auto oldest = tx.force_send(large(100 + i), ec);
     BOOST_TEST(oldest.has_value() == !ec);
     BOOST_TEST((!ec || ec == asio::error::no_memory));
-    BOOST_TEST(tx.size() == Flavour::capacity);
+    BOOST_TEST(tx.size() == flavour.capacity);
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_send_that_finds_no_memory_says_so, Flavour, buffered_flavours) {
+FLAVOUR_TEST_CASE(a_send_that_finds_no_memory_says_so, buffered_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   // Each of the allocations that a send makes fails in turn. It throws where it could not begin.
   message lent(1);
   bool any_failed = true;
@@ -177,14 +172,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_send_that_finds_no_memory_says_so, Flavour, buff
   BOOST_TEST(said_so);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_receive_that_finds_no_memory_leaves_nothing_behind, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D6_a_receive_that_finds_no_memory_leaves_nothing_behind, flavours) {
   // The allocations of a receive and of the send that wakes it fail in turn. Whatever happens, the
   // value is with one of the receives, or still in the channel, or was not sent.
   bool any_failed = true;
   for (long after = 0; any_failed; ++after) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     std::vector<receive_probe<message>> received(2);
     message kept(1);
     error_code ec;

@@ -19,10 +19,9 @@ using namespace support;
 
 // D3: taken when the completion runs, and not before ----------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_takes_nothing_before_its_completion_runs, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_a_receive_takes_nothing_before_its_completion_runs, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   BOOST_TEST(rx.size() == 1u);
@@ -31,21 +30,20 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_takes_nothing_before_its_completion_r
   BOOST_TEST(rx.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_is_ready_at_once_takes_nothing_before_either,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_a_receive_that_is_ready_at_once_takes_nothing_before_either, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto sent = begin_send(tx, 1);
   auto received = begin_receive(rx);
-  BOOST_TEST(rx.size() == Flavour::accepts(1));
+  BOOST_TEST(rx.size() == flavour.accepts(1));
   run_ready(context);
   BOOST_TEST(received.id() == 1);
   BOOST_TEST(rx.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_the_handler_finds_its_value_taken, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_the_handler_finds_its_value_taken, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   std::size_t size = 99;
   rx.async_receive([&size, r = &rx](error_code, std::optional<message>) { size = r->size(); });
   begin_send(tx, 1);
@@ -53,12 +51,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_the_handler_finds_its_value_taken, Flavour, fla
   BOOST_TEST(size == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_cancelled_receive_leaves_the_value_at_its_place, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_a_cancelled_receive_leaves_the_value_at_its_place, flavours) {
   for (auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
                     asio::cancellation_type::total}) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     auto received = begin_receive(rx);
     begin_sends(tx, 1, 3);
     received.cancel(type);
@@ -68,10 +65,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_cancelled_receive_leaves_the_value_at_its_pla
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_was_ready_at_once_leaves_it_at_its_place_too,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_a_receive_that_was_ready_at_once_leaves_it_at_its_place_too, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   begin_sends(tx, 1, 3);
   auto received = begin_receive(rx);
   received.cancel();
@@ -80,10 +76,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_was_ready_at_once_leaves_it_at_i
   BOOST_TEST(drain(rx) == "1 2 3");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_its_handle_cancels_leaves_it_at_its_place_too,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_a_receive_that_its_handle_cancels_leaves_it_at_its_place_too, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto waited = begin_receive(rx);
   begin_sends(tx, 1, 3);
   auto ready = begin_receive(rx);
@@ -94,10 +89,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_that_its_handle_cancels_leaves_it_at_
   BOOST_TEST(drain(rx) == "1 2 3");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_cancellation_wins_if_it_runs_before_the_completion, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_a_cancellation_wins_if_it_runs_before_the_completion, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   asio::post(context, [received] { received.cancel(); });
   begin_send(tx, 1);
@@ -106,10 +100,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_cancellation_wins_if_it_runs_before_the_compl
   BOOST_TEST(drain(rx) == "1");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_cancellation_is_too_late_after_the_completion, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_a_cancellation_is_too_late_after_the_completion, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   begin_send(tx, 1);
   asio::post(context, [received] { received.cancel(); });
@@ -118,11 +111,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_cancellation_is_too_late_after_the_completion
   BOOST_TEST(drain(rx) == "");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_of_two_ready_receives_that_cancel_each_other_one_takes, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D3_of_two_ready_receives_that_cancel_each_other_one_takes, flavours) {
   asio::io_context context;
-  auto [tx1, rx1] = Flavour::open(context);
-  auto [tx2, rx2] = Flavour::open(context);
+  auto [tx1, rx1] = flavour.open(context);
+  auto [tx2, rx2] = flavour.open(context);
   begin_send(tx1, 1);
   begin_send(tx2, 2);
 
@@ -144,11 +136,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_of_two_ready_receives_that_cancel_each_other_on
   BOOST_TEST(drain(rx2) == "2");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_whose_cancellation_comes_first_of_all_still_waits,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D3_a_receive_whose_cancellation_comes_first_of_all_still_waits, flavours) {
   // A signal that was emitted before the operation began is none of its business.
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   receive_probe<message> received;
   received.cancel();
   rx.async_receive(received.get_handler());
@@ -158,9 +149,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D3_a_receive_whose_cancellation_comes_first_of_all
 
 // D5: nobody is overtaken -------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_waiting_receives_are_woken_in_their_order, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D5_waiting_receives_are_woken_in_their_order, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 3);
   begin_send(tx, 1);
   run_ready(context);
@@ -173,11 +164,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_waiting_receives_are_woken_in_their_order, Flav
   BOOST_TEST(words_of(received) == "1 2 3");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_woken_receives_take_values_in_the_order_in_which_they_run, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D5_woken_receives_take_values_in_the_order_in_which_they_run, flavours) {
   asio::io_context first_context;
   asio::io_context second_context;
-  auto [tx, rx] = Flavour::open(first_context);
+  auto [tx, rx] = flavour.open(first_context);
   auto other_rx = rx.with_executor(second_context.get_executor());
   auto first = begin_receive(rx);
   auto second = begin_receive(other_rx);
@@ -188,9 +178,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_woken_receives_take_values_in_the_order_in_whic
   BOOST_TEST(first.id() == 2);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_try_receive_does_not_overtake_a_woken_receive, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D5_try_receive_does_not_overtake_a_woken_receive, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   begin_send(tx, 1);
   BOOST_TEST(take(rx).error == sluice::error::empty);
@@ -198,10 +188,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_try_receive_does_not_overtake_a_woken_receive, 
   BOOST_TEST(received.id() == 1);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_try_receive_does_not_overtake_after_closing_either, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D5_try_receive_does_not_overtake_after_closing_either, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   tx.close();
@@ -211,10 +200,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_try_receive_does_not_overtake_after_closing_eit
   BOOST_TEST(take(rx).error == sluice::error::closed);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_later_receive_does_not_overtake_a_woken_one, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D5_a_later_receive_does_not_overtake_a_woken_one, flavours) {
   asio::io_context first_context;
   asio::io_context second_context;
-  auto [tx, rx] = Flavour::open(first_context);
+  auto [tx, rx] = flavour.open(first_context);
   auto other_rx = rx.with_executor(second_context.get_executor());
   auto first = begin_receive(rx);
   begin_send(tx, 1);
@@ -227,9 +216,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_later_receive_does_not_overtake_a_woken_one, 
   BOOST_TEST(!second.done());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_what_is_not_promised_is_there_for_a_newcomer, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D5_what_is_not_promised_is_there_for_a_newcomer, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   begin_sends(tx, 1, 2);
   // Two values and one promise; which value is promised was not said.
@@ -239,10 +228,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_what_is_not_promised_is_there_for_a_newcomer, F
   BOOST_TEST(received.id() == 2);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_woken_receive_that_finds_nothing_waits_on, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D5_a_woken_receive_that_finds_nothing_waits_on, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   begin_send(tx, 1).cancel();
   run_ready(context);
@@ -256,16 +244,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_woken_receive_that_finds_nothing_waits_on, Fl
   BOOST_TEST(words_of(received) == "2 3");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_receives_that_find_nothing_keep_their_order, Flavour,
-                              limited_flavours) {
+FLAVOUR_TEST_CASE(D5_receives_that_find_nothing_keep_their_order, limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
-  const int places = static_cast<int>(Flavour::capacity);
+  auto [tx, rx] = flavour.open(context);
+  const int places = static_cast<int>(flavour.capacity);
   auto sent = begin_sends(tx, 0, places + 3);
   auto early = begin_receives(rx, places);
   // These are promised the pending sends, which then come to nothing.
   auto received = begin_receives(rx, 3);
-  for (std::size_t i = Flavour::capacity; i != sent.size(); ++i) sent[i].cancel();
+  for (std::size_t i = flavour.capacity; i != sent.size(); ++i) sent[i].cancel();
   run_ready(context);
   BOOST_TEST(words_of(received) == "waits waits waits");
   for (int id : {10, 11, 12}) {
@@ -275,10 +262,27 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_receives_that_find_nothing_keep_their_order, Fl
   BOOST_TEST(words_of(received) == "10 11 12");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_receive_that_waited_comes_back_before_later_ones_that_did_not,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D5_a_receive_that_finds_nothing_waits_for_the_first_time_in_its_context,
+                  limited_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  asio::io_context sending;
+  auto [tx, rx] = flavour.open(sending);
+  auto own_rx = rx.with_executor(context.get_executor());
+  const int places = static_cast<int>(flavour.capacity);
+  auto sent = begin_sends(tx, 0, places + 1);
+  auto received = begin_receives(own_rx, places + 1);
+  sent.back().cancel();
+  run_ready(context);
+  BOOST_TEST(word_of(received.back()) == "waits");
+  begin_send(tx, 10);
+  run_ready(context);
+  BOOST_TEST(received.back().id() == 10);
+}
+
+FLAVOUR_TEST_CASE(D5_a_receive_that_waited_comes_back_before_later_ones_that_did_not,
+                  rendezvous_flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
   auto waited = begin_receive(rx);
   auto sent = begin_sends(tx, 0, 2);
   auto ready = begin_receive(rx);
@@ -290,10 +294,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_receive_that_waited_comes_back_before_later_o
   BOOST_TEST(!ready.done());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_receive_that_finds_nothing_is_served_whatever_comes_later,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D5_a_receive_that_finds_nothing_is_served_whatever_comes_later,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   {
     // Another send took the place of the one that was promised before the receive ran.
     auto received = begin_receive(rx);
@@ -321,10 +325,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_receive_that_finds_nothing_is_served_whatever
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_receive_whose_promise_was_closed_away_sees_the_end, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D5_a_receive_whose_promise_was_closed_away_sees_the_end, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   auto sent = begin_send(tx, 1);
   tx.close();
@@ -335,10 +338,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D5_a_receive_whose_promise_was_closed_away_sees_th
 
 // D6: what was promised goes on -------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_cancelled_receive_passes_its_promise_to_the_next, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D6_a_cancelled_receive_passes_its_promise_to_the_next, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 3);
   begin_send(tx, 1);
   received[0].cancel();
@@ -346,9 +348,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_cancelled_receive_passes_its_promise_to_the_n
   BOOST_TEST(words_of(received) == "aborted 1 waits");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_promise_passes_through_many_hands, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D6_a_promise_passes_through_many_hands, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 50);
   begin_send(tx, 1);
   for (std::size_t i = 0; i != 49; ++i) received[i].cancel();
@@ -357,10 +359,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_promise_passes_through_many_hands, Flavour, f
   BOOST_TEST(received.back().id() == 1);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_receive_that_leaves_before_it_is_woken_gets_no_promise, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D6_a_receive_that_leaves_before_it_is_woken_gets_no_promise, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 5);
   for (std::size_t i : {1u, 0u, 3u}) received[i].cancel();
   begin_sends(tx, 1, 2);
@@ -368,10 +369,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_receive_that_leaves_before_it_is_woken_gets_n
   BOOST_TEST(words_of(received) == "aborted aborted 1 aborted 2");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_handle_that_cancels_passes_its_promises_to_other_handles,
-                              Flavour, flavours) {
+FLAVOUR_TEST_CASE(D6_a_handle_that_cancels_passes_its_promises_to_other_handles, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto other_rx = rx;
   auto before = begin_receives(rx, 2);
   auto other = begin_receive(other_rx);
@@ -385,11 +385,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_handle_that_cancels_passes_its_promises_to_ot
   BOOST_TEST(drain(rx) == "2");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_destroyed_context_passes_on_what_it_was_promised, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D6_a_destroyed_context_passes_on_what_it_was_promised, flavours) {
   asio::io_context context;
   auto doomed = std::make_unique<asio::io_context>();
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto doomed_rx = rx.with_executor(doomed->get_executor());
   auto lost = begin_receives(doomed_rx, 2);
   auto received = begin_receive(rx);
@@ -401,10 +400,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_destroyed_context_passes_on_what_it_was_promi
   BOOST_TEST(received.id() == 1);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_context_that_is_not_run_keeps_its_promise, Flavour, flavours) {
+FLAVOUR_TEST_CASE(D6_a_context_that_is_not_run_keeps_its_promise, flavours) {
   asio::io_context context;
   asio::io_context idle;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto idle_rx = rx.with_executor(idle.get_executor());
   auto late = begin_receive(idle_rx);
   auto received = begin_receive(rx);
@@ -416,10 +415,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_context_that_is_not_run_keeps_its_promise, Fl
   BOOST_TEST(late.id() == 2);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_promise_nobody_wants_is_there_for_try_receive, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D6_a_promise_nobody_wants_is_there_for_try_receive, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 3);
   begin_sends(tx, 1, 3);
   for (auto& r : received) r.cancel();
@@ -428,10 +426,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_promise_nobody_wants_is_there_for_try_receive
   BOOST_TEST(words_of(received) == "aborted aborted aborted");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D6_a_handler_that_throws_has_taken_its_value_and_no_other, Flavour,
-                              flavours) {
+FLAVOUR_TEST_CASE(D6_a_handler_that_throws_has_taken_its_value_and_no_other, flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   int thrown_for = message::none;
   rx.async_receive([&thrown_for](error_code, std::optional<message> received) {
     thrown_for = received->id();

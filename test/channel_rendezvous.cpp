@@ -13,10 +13,9 @@ using namespace support;
 
 // Where try_send finds a place --------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_try_send_is_refused_while_nobody_receives, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_try_send_is_refused_while_nobody_receives, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   message kept(7);
   BOOST_TEST(tx.full());
   BOOST_TEST(tx.try_send(std::move(kept)) == sluice::error::full);
@@ -24,10 +23,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_try_send_is_refused_while_nobody_receives, Flav
   BOOST_TEST(rx.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_each_waiting_receive_lends_one_place, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_each_waiting_receive_lends_one_place, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   BOOST_TEST(!tx.full());
   BOOST_TEST(!tx.try_send(message(1)));
@@ -41,10 +39,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_each_waiting_receive_lends_one_place, Flavour,
   BOOST_TEST(rx.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_receive_that_was_promised_something_lends_nothing, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_receive_that_was_promised_something_lends_nothing, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   auto sent = begin_send(tx, 1);
   BOOST_TEST(tx.full());
@@ -57,10 +54,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_receive_that_was_promised_something_lends_not
   BOOST_TEST(sent.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_receive_whose_promise_came_to_nothing_lends_again_once_it_waits,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_receive_whose_promise_came_to_nothing_lends_again_once_it_waits,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   begin_send(tx, 1).cancel();
   BOOST_TEST(tx.full());
@@ -73,10 +70,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_receive_whose_promise_came_to_nothing_lends_a
   BOOST_TEST(received.id() == 2);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_try_send_is_refused_while_a_send_is_pending, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_try_send_is_refused_while_a_send_is_pending, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto sent = begin_sends(tx, 1, 2);
   auto received = begin_receive(rx);
   BOOST_TEST(tx.full());
@@ -86,10 +82,28 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_try_send_is_refused_while_a_send_is_pending, Fl
   BOOST_TEST(words_of(sent) == "sent waits");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_receive_that_is_gone_lends_nothing, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_place_that_is_lent_while_a_send_is_pending_is_for_nobody_else,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
+  auto first = begin_receive(rx);
+  auto sent = begin_send(tx, 1);
+  // The first receive was promised what the send has, the second one nothing.
+  auto second = begin_receive(rx);
+  BOOST_TEST(tx.full());
+  BOOST_TEST(tx.try_send(message(2)) == sluice::error::full);
+  error_code ec;
+  BOOST_TEST(!tx.force_send(message(2), ec));
+  BOOST_TEST(ec == sluice::error::full);
+  run_ready(context);
+  BOOST_TEST(first.id() == 1);
+  BOOST_TEST(!second.done());
+  BOOST_TEST(!tx.full());
+}
+
+FLAVOUR_TEST_CASE(D7_a_receive_that_is_gone_lends_nothing, rendezvous_flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   received.cancel();
   BOOST_TEST(tx.full());
@@ -100,11 +114,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_receive_that_is_gone_lends_nothing, Flavour,
 
 // When a send is done -----------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_send_completes_only_when_its_value_is_taken, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_send_completes_only_when_its_value_is_taken, rendezvous_flavours) {
   asio::io_context sending;
   asio::io_context receiving;
-  auto [tx, rx] = Flavour::open(receiving);
+  auto [tx, rx] = flavour.open(receiving);
   auto sending_tx = tx.with_executor(sending.get_executor());
   auto received = begin_receive(rx);
   auto sent = begin_send(sending_tx, 1);
@@ -118,10 +131,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_send_completes_only_when_its_value_is_taken, 
   BOOST_TEST(sent.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_try_receive_takes_from_a_pending_send, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_try_receive_takes_from_a_pending_send, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto sent = begin_sends(tx, 1, 2);
   BOOST_TEST(take(rx).id == 1);
   run_ready(context);
@@ -132,10 +144,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_try_receive_takes_from_a_pending_send, Flavour,
 
 // A value whose receive was cancelled -------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_stays_when_the_receive_it_was_sent_to_is_cancelled,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_value_stays_when_the_receive_it_was_sent_to_is_cancelled,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   received.cancel();
@@ -149,10 +161,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_stays_when_the_receive_it_was_sent_to_i
   BOOST_TEST(rx.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_that_stayed_is_taken_before_any_pending_send, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_value_that_stayed_is_taken_before_any_pending_send, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto cancelled = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   cancelled.cancel();
@@ -165,10 +176,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_that_stayed_is_taken_before_any_pending
   BOOST_TEST(sent.succeeded());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_that_stayed_takes_the_place_the_next_receive_would_lend,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_value_that_stayed_takes_the_place_the_next_receive_would_lend,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto cancelled = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   cancelled.cancel();
@@ -184,10 +195,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_that_stayed_takes_the_place_the_next_re
   BOOST_TEST(second.id() == 3);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_that_stayed_can_be_received_after_closing, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_a_value_that_stayed_can_be_received_after_closing, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto cancelled = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   cancelled.cancel();
@@ -197,10 +207,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_a_value_that_stayed_can_be_received_after_closi
   BOOST_TEST(words_of(received) == "1 end");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_value_that_stayed_in_a_rendezvous_goes_with_the_last_receiver,
-                              Flavour, rendezvous_flavours) {
+FLAVOUR_TEST_CASE(C3_a_value_that_stayed_in_a_rendezvous_goes_with_the_last_receiver,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   ledger counted;
   auto cancelled = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1, counted)));
@@ -214,10 +224,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_a_value_that_stayed_in_a_rendezvous_goes_with_t
 
 // force_send --------------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_is_refused_while_nobody_receives, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_force_send_is_refused_while_nobody_receives, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   message kept(7);
   error_code ec;
   BOOST_TEST(!tx.force_send(std::move(kept), ec));
@@ -226,10 +235,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_is_refused_while_nobody_receives, Fl
   BOOST_TEST(rx.size() == 0u);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_enters_the_place_that_a_waiting_receive_lends, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_force_send_enters_the_place_that_a_waiting_receive_lends,
+                  rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto received = begin_receives(rx, 2);
   error_code ec = asio::error::would_block;
   BOOST_TEST(!tx.force_send(message(1), ec));
@@ -244,10 +253,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_enters_the_place_that_a_waiting_rece
   BOOST_TEST(words_of(received) == "1 2");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_does_not_displace_a_value_that_stayed, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_force_send_does_not_displace_a_value_that_stayed, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto cancelled = begin_receive(rx);
   BOOST_TEST(!tx.try_send(message(1)));
   cancelled.cancel();
@@ -259,10 +267,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_does_not_displace_a_value_that_staye
   BOOST_TEST(drain(rx) == "1");
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D7_force_send_is_refused_while_a_send_is_pending, Flavour,
-                              rendezvous_flavours) {
+FLAVOUR_TEST_CASE(D7_force_send_is_refused_while_a_send_is_pending, rendezvous_flavours) {
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   auto sent = begin_send(tx, 1);
   error_code ec;
   BOOST_TEST(!tx.force_send(message(2), ec));

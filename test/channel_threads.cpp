@@ -243,11 +243,11 @@ constexpr int all_messages = producers * messages_each;
 
 /// Lets producers and consumers run until all of them are done.
 template <class Flavour>
-int run_them(account& book, ledger& counted, int most_per_consumer) {
+int run_them(Flavour flavour, account& book, ledger& counted, int most_per_consumer) {
   random_source random;
   std::atomic<int> ended{0};
   asio::thread_pool pool(3);
-  auto [tx, rx] = Flavour::open(pool);
+  auto [tx, rx] = flavour.open(pool);
   for (int i = 0; i != producers; ++i)
     std::make_shared<producer<decltype(tx)>>(tx, asio::make_strand(pool), random.fork(), book,
                                              counted, i * messages_each, (i + 1) * messages_each)
@@ -266,22 +266,21 @@ int run_them(account& book, ledger& counted, int most_per_consumer) {
 
 // Nothing is lost ---------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D1_every_message_is_received_once_or_was_not_sent, Flavour,
-                              threaded_flavours) {
+FLAVOUR_TEST_CASE(D1_every_message_is_received_once_or_was_not_sent, threaded_flavours) {
   account book(all_messages);
   ledger counted;
-  BOOST_TEST(run_them<Flavour>(book, counted, all_messages) == consumers);
+  BOOST_TEST(run_them(flavour, book, counted, all_messages) == consumers);
   BOOST_TEST(book.wrong() == 0);
   BOOST_TEST(book.sum_received() > 0);
   BOOST_TEST(counted.alive() == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D1_every_message_is_received_or_destroyed_when_the_receivers_leave,
-                              Flavour, threaded_flavours) {
+FLAVOUR_TEST_CASE(D1_every_message_is_received_or_destroyed_when_the_receivers_leave,
+                  threaded_flavours) {
   for (int most : {1, 10, 300}) {
     account book(all_messages);
     ledger counted;
-    run_them<Flavour>(book, counted, most);
+    run_them(flavour, book, counted, most);
     BOOST_TEST(book.wrong(true) == 0);
     BOOST_TEST(book.sum_received() <= consumers * (most + 1));
     BOOST_TEST(counted.alive() == 0);
@@ -326,11 +325,11 @@ void send_all(const std::shared_ptr<Sender>& tx, int id, int last) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D2_outstanding_sends_on_a_thread_pool_are_received_in_their_order,
-                              Flavour, threaded_flavours) {
+FLAVOUR_TEST_CASE(D2_outstanding_sends_on_a_thread_pool_are_received_in_their_order,
+                  threaded_flavours) {
   constexpr int count = 5'000;
   asio::thread_pool pool(3);
-  auto [tx, rx] = Flavour::open(pool);
+  auto [tx, rx] = flavour.open(pool);
   orders seen{{-1}};
   receive_all(std::make_shared<decltype(rx)>(std::move(rx)), seen);
   std::atomic<int> sent{0};
@@ -344,21 +343,21 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D2_outstanding_sends_on_a_thread_pool_are_received
   BOOST_TEST(seen.wrong == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(D2_order_holds_for_two_sending_threads_and_two_outstanding_receives,
-                              Flavour, threaded_flavours) {
+FLAVOUR_TEST_CASE(D2_order_holds_for_two_sending_threads_and_two_outstanding_receives,
+                  threaded_flavours) {
   constexpr int count = 3'000;
   asio::io_context context;
-  auto [tx, rx] = Flavour::open(context);
+  auto [tx, rx] = flavour.open(context);
   orders seen{{-1, -1}};
   for (int i = 0; i != 2; ++i) receive_all(std::make_shared<decltype(rx)>(rx), seen);
   rx = {};
 
   crew threads;
   for (int i = 0; i != 2; ++i)
-    threads.add([tx = tx, i]() mutable {
+    threads.add([copy = tx, i]() mutable {
       asio::io_context own_context;
-      auto own_tx = tx.with_executor(own_context.get_executor());
-      tx = {};
+      auto own_tx = copy.with_executor(own_context.get_executor());
+      copy = {};
       const int first = i * 1'000'000;
       send_all(std::make_shared<decltype(own_tx)>(std::move(own_tx)), first, first + count);
       own_context.run();
@@ -372,19 +371,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(D2_order_holds_for_two_sending_threads_and_two_out
 
 // Closing -----------------------------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(
-    C2_asio_issue_1575_closing_completes_50_pending_sends_on_a_thread_pool, Flavour,
-    threaded_flavours) {
+FLAVOUR_TEST_CASE(C2_asio_issue_1575_closing_completes_50_pending_sends_on_a_thread_pool,
+                  threaded_flavours) {
   constexpr int pending = 50;
   for (bool by_closing : {true, false}) {
     ledger counted;
     std::atomic<int> sent{0};
     std::atomic<int> closed{0};
     std::atomic<int> others{0};
-    const int accepted = static_cast<int>(Flavour::accepts(pending));
+    const int accepted = static_cast<int>(flavour.accepts(pending));
     {
       asio::thread_pool pool(3);
-      auto [tx, rx] = Flavour::open(pool);
+      auto [tx, rx] = flavour.open(pool);
       for (int i = 0; i != pending; ++i)
         tx.async_send(message(i, counted), [&](error_code ec) {
           ++(!ec ? sent : ec == sluice::error::closed ? closed : others);
@@ -404,18 +402,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_the_end_is_seen_however_the_last_senders_go, Flavour,
-                              threaded_flavours) {
+FLAVOUR_TEST_CASE(C1_the_end_is_seen_however_the_last_senders_go, threaded_flavours) {
   // Two senders go at the same time, while a receive begins.
   std::atomic<int> ended{0};
   constexpr int rounds = 1'000;
   for (int round = 0; round != rounds; ++round) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     crew threads;
-    for (int i = 0; i != 2; ++i) threads.add([tx = tx]() mutable { tx = {}; });
-    threads.add([&context, &ended, rx = std::move(rx)]() mutable {
-      rx.async_receive([&ended](error_code ec, std::optional<message> received) {
+    for (int i = 0; i != 2; ++i) threads.add([own = tx]() mutable { own = {}; });
+    threads.add([&context, &ended, own = std::move(rx)]() mutable {
+      own.async_receive([&ended](error_code ec, std::optional<message> received) {
         ended += !ec && !received ? 1 : 0;
       });
       context.run();
@@ -426,24 +423,24 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_the_end_is_seen_however_the_last_senders_go, Fl
   BOOST_TEST(ended == rounds);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C1_all_see_the_reason_of_whoever_closed_first, Flavour,
-                              threaded_flavours) {
+FLAVOUR_TEST_CASE(C1_all_see_the_reason_of_whoever_closed_first, threaded_flavours) {
   const error_code reasons[] = {asio::error::connection_reset, asio::error::timed_out,
                                 asio::error::host_unreachable};
   int mixed = 0;
   for (int round = 0; round != 300; ++round) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     std::vector<error_code> seen;
     for (int i = 0; i != 3; ++i)
       rx.async_receive([&seen](error_code ec, std::optional<message>) { seen.push_back(ec); });
     error_code by_trying[3];
     crew threads;
     for (int i = 0; i != 3; ++i)
-      threads.add([tx = tx, rx = rx, reason = reasons[i], &result = by_trying[i]]() mutable {
-        tx.close(reason);
-        (void)rx.try_receive(result);
-      });
+      threads.add(
+          [own_tx = tx, own_rx = rx, reason = reasons[i], &result = by_trying[i]]() mutable {
+            own_tx.close(reason);
+            (void)own_rx.try_receive(result);
+          });
     threads.run();
     context.run();
     for (const error_code& ec : by_trying) seen.push_back(ec);
@@ -453,24 +450,23 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C1_all_see_the_reason_of_whoever_closed_first, Fla
   BOOST_TEST(mixed == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C4_who_polls_gets_everything_before_closed, Flavour,
-                              threaded_flavours) {
+FLAVOUR_TEST_CASE(C4_who_polls_gets_everything_before_closed, threaded_flavours) {
   // In a rendezvous only a send that waits can be met by polling.
   constexpr int count = 2'000;
   for (int round = 0; round != 5; ++round) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     int received = 0;
     bool plain = false;
     crew threads;
-    threads.add([&context, tx = std::move(tx)]() mutable {
-      send_all(std::make_shared<decltype(tx)>(std::move(tx)), 0, count);
+    threads.add([&context, own = std::move(tx)]() mutable {
+      send_all(std::make_shared<decltype(own)>(std::move(own)), 0, count);
       context.run();
     });
-    threads.add([&received, &plain, rx = std::move(rx)]() mutable {
+    threads.add([&received, &plain, own = std::move(rx)]() mutable {
       error_code ec;
       for (;;) {
-        if (rx.try_receive(ec)) {
+        if (own.try_receive(ec)) {
           ++received;
         } else if (ec == sluice::error::closed) {
           plain = true;
@@ -488,17 +484,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C4_who_polls_gets_everything_before_closed, Flavou
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_that_locks_can_send, Flavour, threaded_flavours) {
+FLAVOUR_TEST_CASE(C5_a_weak_sender_that_locks_can_send, threaded_flavours) {
   // The last sender goes while another thread locks. Whoever gets a sender has an open channel.
   int locked = 0;
   int wrong = 0;
   for (int round = 0; round != 1'000; ++round) {
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     sluice::weak_sender weak(tx);
     std::vector<error_code> sent;
     crew threads;
-    threads.add([tx = std::move(tx)]() mutable { tx = {}; });
+    threads.add([own = std::move(tx)]() mutable { own = {}; });
     threads.add([&weak, &sent, &locked] {
       if (auto own = weak.lock()) {
         ++locked;
@@ -523,28 +519,27 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_a_weak_sender_that_locks_can_send, Flavour, thr
 
 // Handles that go while others are used -----------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C3_the_last_receiver_may_go_while_others_send, Flavour,
-                              threaded_flavours) {
+FLAVOUR_TEST_CASE(C3_the_last_receiver_may_go_while_others_send, threaded_flavours) {
   int wrong = 0;
   for (int round = 0; round != 500; ++round) {
     ledger counted;
     asio::io_context context;
-    auto [tx, rx] = Flavour::open(context);
+    auto [tx, rx] = flavour.open(context);
     std::atomic<int> completed{0};
     crew threads;
     // The first value, for which a block is made, may come at any moment of this.
-    threads.add([tx = tx, &counted]() mutable {
-      for (int i = 0; tx.try_send(message(i, counted)) != sluice::error::closed; ++i)
+    threads.add([own = tx, &counted]() mutable {
+      for (int i = 0; own.try_send(message(i, counted)) != sluice::error::closed; ++i)
         std::this_thread::yield();
     });
-    threads.add([tx = tx, &counted, &completed]() mutable {
+    threads.add([own = tx, &counted, &completed]() mutable {
       for (int i = 0; i != 5; ++i)
-        tx.async_send(message(i, counted), [&completed](error_code) { ++completed; });
-      tx.async_wait_closed([&completed](error_code ec) { completed += ec ? 100 : 1; });
+        own.async_send(message(i, counted), [&completed](error_code) { ++completed; });
+      own.async_wait_closed([&completed](error_code ec) { completed += ec ? 100 : 1; });
     });
-    threads.add([rx = std::move(rx), &completed]() mutable {
-      rx.async_receive([&completed](error_code, std::optional<message>) { ++completed; });
-      rx = {};
+    threads.add([own = std::move(rx), &completed]() mutable {
+      own.async_receive([&completed](error_code, std::optional<message>) { ++completed; });
+      own = {};
     });
     // Kept to the end, so that those who wait for the channel to close are not aborted.
     threads.run();
@@ -556,15 +551,15 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C3_the_last_receiver_may_go_while_others_send, Fla
   BOOST_TEST(wrong == 0);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(C5_handlers_that_own_the_handles_may_free_the_channel_under_way,
-                              Flavour, threaded_flavours) {
+FLAVOUR_TEST_CASE(C5_handlers_that_own_the_handles_may_free_the_channel_under_way,
+                  threaded_flavours) {
   // The receive runs on another thread as soon as the send has woken it, and with both handlers
   // goes the channel; perhaps before the function that began the send has returned.
   std::atomic<int> completed{0};
   constexpr int rounds = 2'000;
   asio::thread_pool pool(2);
   for (int round = 0; round != rounds; ++round) {
-    auto [tx, rx] = Flavour::open(pool);
+    auto [tx, rx] = flavour.open(pool);
     auto tx_owner = std::make_unique<decltype(tx)>(std::move(tx));
     auto rx_owner = std::make_unique<decltype(rx)>(std::move(rx));
     auto& sending = *tx_owner;
@@ -581,11 +576,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(C5_handlers_that_own_the_handles_may_free_the_chan
   BOOST_TEST(completed == 2 * rounds);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(K7_one_handle_may_be_used_by_several_threads, Flavour,
-                              threaded_flavours) {
+FLAVOUR_TEST_CASE(K7_one_handle_may_be_used_by_several_threads, threaded_flavours) {
   constexpr int count = 1'000;
   asio::thread_pool pool(2);
-  auto [tx, rx] = Flavour::open(pool);
+  auto [tx, rx] = flavour.open(pool);
   std::atomic<int> sent{0};
   std::atomic<int> received{0};
   std::atomic<int> begun{0};
