@@ -12,7 +12,9 @@
 
 #include <sluice/detail/core/state.hpp>
 
+#include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/asio/strand.hpp>
 
 #include <memory>
 #include <mutex>
@@ -112,15 +114,38 @@ inline void context_registry::shut_down() noexcept {
   shut_down_ = true;
 }
 
+/// Knows its context, and nothing more.
+struct anchor_executor {
+  asio::execution_context* context;
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+
+  template <class Function>
+  void execute(Function&&) const {}
+
+  friend bool operator==(anchor_executor a, anchor_executor b) noexcept {
+    return a.context == b.context;
+  }
+  friend bool operator!=(anchor_executor a, anchor_executor b) noexcept {
+    return a.context != b.context;
+  }
+};
+
 /// The service through which a context announces its end.
+/**
+ * Services are shut down in the reverse order of their creation. That of the strands has to be older
+ * than this one, because wake-ups may be posting to strands until this one has been shut down. To
+ * make a strand is the public way to make that service.
+ */
 class context_service final : public asio::execution_context::service {
  public:
   using key_type = context_service;
   static inline asio::execution_context::id id;
 
   explicit context_service(asio::execution_context& context)
-      : asio::execution_context::service(context),
-        registry_(std::make_shared<context_registry>()) {}
+      : asio::execution_context::service(context), registry_(std::make_shared<context_registry>()) {
+    asio::strand<anchor_executor> older(anchor_executor{&context});
+  }
 
   /// A service that was only made while its context was shutting down is not told to.
   ~context_service() override { registry_->shut_down(); }

@@ -336,6 +336,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   static void drop_function(core::waiter& w) noexcept {
     operation& op = self(w);
+    BOOST_ASIO_HANDLER_COMPLETION((op));
     op.abandon();
     // The handler may own the memory, or the last handle of this channel: it goes last.
     Handler handler(std::move(op.handler_));
