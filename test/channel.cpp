@@ -138,6 +138,27 @@ BOOST_AUTO_TEST_CASE(the_capacity_of_an_unbounded_channel_is_the_largest_size) {
   BOOST_TEST(rx.capacity() == std::numeric_limits<std::size_t>::max());
 }
 
+BOOST_AUTO_TEST_CASE(the_capacity_is_exact) {
+  asio::io_context context;
+  for (std::size_t capacity = 1; capacity != 100; ++capacity) {
+    auto [tx, rx] = sluice::make_channel<message>(context, capacity);
+    std::size_t accepted = 0;
+    while (!tx.try_send(message(0))) ++accepted;
+    BOOST_TEST(accepted == capacity);
+    BOOST_TEST(rx.size() == capacity);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_large_capacity_costs_nothing_until_it_is_used) {
+  asio::io_context context;
+  const std::size_t capacity = std::numeric_limits<std::size_t>::max() - 1;
+  auto [tx, rx] = sluice::make_channel<message>(context, capacity);
+  BOOST_TEST(tx.capacity() == capacity);
+  for (int i = 0; i != 3; ++i) BOOST_TEST(!tx.try_send(message(i)));
+  BOOST_TEST(!tx.full());
+  BOOST_TEST(drain(rx) == "0 1 2");
+}
+
 FLAVOUR_TEST_CASE(the_size_counts_accepted_values_and_not_pending_sends, flavours) {
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);

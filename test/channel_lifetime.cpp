@@ -336,6 +336,64 @@ FLAVOUR_TEST_CASE(K5_handlers_that_own_their_handles_are_freed_by_their_context,
   BOOST_TEST(watched_rx.expired());
 }
 
+namespace {
+
+/// A handler that uses the channel when it is destroyed without having been called.
+template <class Sender, class Receiver>
+class nosy_handler {
+ public:
+  nosy_handler(Sender tx, Receiver rx, int& destroyed)
+      : ends_(std::make_unique<std::pair<Sender, Receiver>>(std::move(tx), std::move(rx))),
+        destroyed_(destroyed) {}
+  nosy_handler(nosy_handler&&) = default;
+
+  ~nosy_handler() {
+    if (!ends_) return;
+    auto& [tx, rx] = *ends_;
+    ++destroyed_;
+    error_code ec;
+    (void)tx.try_send(message(0));
+    (void)tx.force_send(message(0), ec);
+    (void)rx.try_receive(ec);
+    (void)(tx.size() + rx.receiver_count());
+    begin_send(tx, 0).cancel();
+    begin_receive(rx);
+    tx.cancel();
+    rx.cancel();
+    tx.close();
+  }
+
+  void operator()(error_code) { ends_.reset(); }
+  void operator()(error_code, std::optional<message>) { ends_.reset(); }
+
+ private:
+  std::unique_ptr<std::pair<Sender, Receiver>> ends_;
+  int& destroyed_;
+};
+
+}  // namespace
+
+FLAVOUR_TEST_CASE(K6_handlers_that_go_with_their_context_may_call_back, flavours) {
+  int destroyed = 0;
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  auto received = begin_receive(rx);
+  {
+    asio::io_context doomed;
+    auto doomed_tx = tx.with_executor(doomed.get_executor());
+    auto doomed_rx = rx.with_executor(doomed.get_executor());
+    using handler = nosy_handler<decltype(doomed_tx), decltype(doomed_rx)>;
+    doomed_tx.async_wait_closed(handler(doomed_tx, doomed_rx, destroyed));
+    doomed_rx.async_receive(handler(doomed_tx, doomed_rx, destroyed));
+    for (int i = 0; i != 5; ++i)
+      doomed_tx.async_send(message(i), handler(doomed_tx, doomed_rx, destroyed));
+  }
+  BOOST_TEST(destroyed == 7);
+  BOOST_TEST(tx.is_closed());
+  run_ready(context);
+  BOOST_TEST(received.done());
+}
+
 FLAVOUR_TEST_CASE(C5_handlers_may_drop_everything_inside_the_initiating_function, flavours) {
   // With an executor that runs inline all of it happens before async_send() returns: the value is
   // taken, both handlers run, and with them go both handles and the memory of the channel.
