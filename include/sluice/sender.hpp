@@ -8,6 +8,7 @@
 #include <sluice/detail/operation.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
+#include <sluice/use_awaitable.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>

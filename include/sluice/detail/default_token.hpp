@@ -8,17 +8,24 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detail/config.hpp>
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-#include <sluice/use_awaitable.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #else
 #include <boost/asio/deferred.hpp>
 #endif
 
 #include <type_traits>
 
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+namespace sluice {
+template <class Executor>
+struct use_awaitable_t;
+}
+#endif
+
 namespace sluice::detail {
 
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-using usual_token = use_awaitable_t<>;
+using usual_token = use_awaitable_t<boost::asio::any_io_executor>;
 #else
 using usual_token = boost::asio::deferred_t;
 #endif

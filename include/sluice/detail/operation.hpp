@@ -133,27 +133,48 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   void launch() {
     std::unique_ptr<operation, dropper> unbegun(this);
     track_creation();
+    find_homes();
     fill_slot();
-    this->prevent_waiting();
-    core::started seen = this->start();
-    if (seen == core::started::unknown_home) {
-      start_work();
-      asio::execution_context* contexts[2] = {context_of(*io_executor_),
-                                              context_of(handler_executor_)};
-      one_context_ = !io_work_ || (contexts[0] != nullptr && contexts[0] == contexts[1]);
-      if (contexts[1] == contexts[0]) contexts[1] = nullptr;
-      this->homes[0] = contexts[0];
-      this->homes[1] = contexts[1];
-      while ((seen = this->start()) == core::started::unknown_home) {
-        for (asio::execution_context* home : contexts) {
+    this->may_wait = false;
+    for (;;) {
+      switch (this->start()) {
+        case core::started::ready:
+          unbegun.release();
+          submit_ready();
+          return;
+        case core::started::waiting:
+          unbegun.release();
+          return;
+        case core::started::must_wait:
+          start_work();
+          this->may_wait = true;
+          break;
+        case core::started::unknown_home:
           // A context that is going away destroys what is begun on it now, as it does with what was
           // begun before.
-          if (home != nullptr && !register_state(*this->state(), *home)) return;
-        }
+          if (!register_homes()) return;
       }
     }
-    unbegun.release();
-    if (seen == core::started::ready) submit_ready();
+  }
+
+  void find_homes() {
+    const asio::execution_context* io = context_of(*io_executor_);
+    const asio::execution_context* own = context_of(handler_executor_);
+    this->homes[0] = io;
+    this->homes[1] = own == io ? nullptr : own;
+    one_context_ = io == own && (io != nullptr || is_same(handler_executor_, *io_executor_));
+    // A step that comes back to wait for the first time knows that the context in which it runs is
+    // alive. It must hear of the end of any other from the beginning.
+    this->needs_homes = Step::may_wait_again && !one_context_;
+  }
+
+  bool register_homes() {
+    auto& state = *this->state();
+    if (auto* io = context_of(*io_executor_); io != nullptr && !register_state(state, *io))
+      return false;
+    if (one_context_) return true;
+    auto* own = context_of(handler_executor_);
+    return own == nullptr || register_state(state, *own);
   }
 
   void fill_slot() {
@@ -273,10 +294,11 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   /// Commits, or waits again, or is gone; then false.
   bool finish_or_wait(typename Step::result_type& result, bool& linked) {
-    for (;;) {
+    for (bool registered = false;; registered = true) {
       unsigned phase = 0;
       core::outcome seen = this->finish(result, linked, phase);
       if (seen == core::outcome::orphaned) {
+        if (one_context_ && !registered && register_homes()) continue;
         this->drop();
         return false;
       }

@@ -101,6 +101,7 @@ class channel_core : public state<Threading> {
 
   started start_receive(waiter& w) noexcept {
     section s(*this);
+    if (w.needs_homes && !this->knows_homes_of(w)) return started::unknown_home;
     if (receiver_count_ == 0) {
       w.decide(outcome::aborted);
     } else if (receivable() > promised()) {
@@ -109,9 +110,7 @@ class channel_core : public state<Threading> {
     } else if (ended()) {
       w.decide(outcome::closed);
     } else {
-      if (!this->knows_homes_of(w)) return started::unknown_home;
-      stand_in_line(receivers_, w);
-      return started::waiting;
+      return wait_in(receivers_, w);
     }
     return started::ready;
   }
@@ -123,9 +122,7 @@ class channel_core : public state<Threading> {
     } else if (sender_count_ == 0) {
       w.decide(outcome::aborted);
     } else {
-      if (!this->knows_homes_of(w)) return started::unknown_home;
-      stand_in_line(closers_, w);
-      return started::waiting;
+      return wait_in(closers_, w);
     }
     return started::ready;
   }
@@ -209,10 +206,13 @@ class channel_core : public state<Threading> {
     return capacity_ == 0 ? !receivers_.empty() : has_free_slot();
   }
 
-  void stand_in_line(wait_queue& queue, waiter& w) noexcept {
+  started wait_in(wait_queue& queue, waiter& w) noexcept {
+    if (!w.may_wait) return started::must_wait;
+    if (!this->knows_homes_of(w)) return started::unknown_home;
     w.order = next_order_++;
     w.current = stage::waiting;
     queue.push_back(w);
+    return started::waiting;
   }
 
   void settle(waiter& w, outcome result, wake_list& wakes) noexcept {

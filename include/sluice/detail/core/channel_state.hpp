@@ -81,10 +81,9 @@ class channel_state final : public channel_core<Threading> {
       w.decide(accept(*w.value, s));
       return started::ready;
     }
-    if (!base::knows_homes_of(w)) return started::unknown_home;
-    base::stand_in_line(base::senders_, w);
-    base::wake_receivers(s.wakes);
-    return started::waiting;
+    started seen = base::wait_in(base::senders_, w);
+    if (seen == started::waiting) base::wake_receivers(s.wakes);
+    return seen;
   }
 
   /// Receives without waiting. `none` if there is nothing that is not promised to somebody.
@@ -99,7 +98,7 @@ class channel_state final : public channel_core<Threading> {
 
   /// The commit of a woken receive, the moment at which it takes its value. `none`: nothing is left
   /// for it, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go away.
-  /// `orphaned`: nothing is left, and one of its contexts is gone.
+  /// `orphaned`: nothing is left, and one of its contexts is gone, or was never registered.
   outcome finish_receive(waiter& w, std::optional<T>& out, bool& linked, unsigned& phase) noexcept {
     section s(*this);
     outcome result = w.fate;

@@ -43,6 +43,7 @@ enum class outcome : unsigned char {
 enum class started : unsigned char {
   ready,         // woken or decided: the caller brings it to its executor
   waiting,       // it stands in a queue and may be gone by now
+  must_wait,     // it would have to wait, but may not yet; nothing has happened
   unknown_home,  // one of its contexts is not registered yet; nothing has happened
 };
 
@@ -84,10 +85,6 @@ class waiter {
       if (h == home) h = &nowhere_;
   }
 
-  /// Gives the waiter a home that no state will ever know, so that it can start if it is ready, but
-  /// not wait.
-  void prevent_waiting() noexcept { homes[0] = &nowhere_; }
-
   void decide(outcome value) noexcept {
     current = stage::decided;
     fate = value;
@@ -117,6 +114,8 @@ class waiter {
   const void* homes[2] = {nullptr, nullptr};  // the contexts that it must not outlive
   std::uint64_t order = 0;                    // its place in line
   const std::uint64_t owner;                  // the handle it was begun through
+  bool may_wait = true;                       // false: it only asks whether it is ready
+  bool needs_homes = false;                   // its contexts must be registered even if it is ready
   stage current = stage::idle;
   outcome fate = outcome::none;
 
