@@ -7,6 +7,7 @@
 #include "conformance/functions.hpp"
 #include "support/unit_test.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -52,9 +53,20 @@ std::vector<std::string> tokens_of(const std::string& text) {
   return tokens;
 }
 
+/// Whether the parameters that begin at a token are those of a function for temporary handles only.
+bool is_for_temporaries(const std::vector<std::string>& tokens, std::size_t i) {
+  std::size_t depth = 0;
+  for (; i < tokens.size(); ++i) {
+    if (tokens[i] == "(") ++depth;
+    if (tokens[i] == ")" && --depth == 0) break;
+  }
+  return i + 2 < tokens.size() && tokens[i + 1] == "&" && tokens[i + 2] == "&";
+}
+
 /// The functions with an async_ name that a header declares, with the class that they are members of.
 /**
- * A name before a parenthesis is a declaration if it stands immediately in a class or a namespace;
+ * The form of a function for temporary handles needs no entry beside that of the other form. A name
+ * before a parenthesis is a declaration if it stands immediately in a class or a namespace;
  * everywhere else it is a call.
  */
 counts declared_in(const std::string& text) {
@@ -64,6 +76,7 @@ counts declared_in(const std::string& text) {
   std::vector<std::string> scopes{name_space};  // a class by its name
   std::string opens = block;                    // what the next brace opens
   counts found;
+  counts for_temporaries;
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
     const std::string& token = tokens[i];
     const std::string& next = tokens[i + 1];
@@ -81,8 +94,13 @@ counts declared_in(const std::string& text) {
       const std::string after = i + 2 < tokens.size() ? tokens[i + 2] : "";
       if (after == "{" || after == ":" || after == "final" || after == "<") opens = next;
     } else if (token.compare(0, 6, "async_") == 0 && next == "(" && scopes.back() != block) {
-      ++found[scopes.back() + "::" + token];
+      counts& form = is_for_temporaries(tokens, i + 1) ? for_temporaries : found;
+      ++form[scopes.back() + "::" + token];
     }
+  }
+  for (const auto& [name, count] : for_temporaries) {
+    int& others = found[name];
+    others = std::max(others, count);
   }
   return found;
 }
@@ -161,12 +179,14 @@ class pipe : public detail::base<T, U<T>> {
     boost::asio::async_called(token);
     return async_called(token);
   }
-  auto async_write(int value);
+  auto async_write(int value) &;
+  auto async_write(int value) && { return async_called(std::move(*this)); }
   auto async_write(
       std::reference_wrapper<T> value);
 };
 struct door final {
   std::vector<int>& async_open(int how);
+  auto async_leave(int when = std::min(1, 2)) &&;
 };
 template <class T>
 auto async_alone(pipe<T>& p) { return p.async_called(); }
@@ -175,6 +195,7 @@ auto async_alone(pipe<T>& p) { return p.async_called(); }
   const counts expected{{"pipe::async_read", 1},
                         {"pipe::async_write", 2},
                         {"door::async_open", 1},
+                        {"door::async_leave", 1},
                         {"namespace::async_alone", 1}};
   BOOST_TEST((found == expected));
 }
