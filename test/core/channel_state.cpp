@@ -349,20 +349,28 @@ BOOST_FIXTURE_TEST_CASE(pending_sends_wait_for_memory_in_their_order, memory_fix
   BOOST_CHECK(channel->start_send(fourth) == started::waiting);
   memory_is_out = true;
   const int got = receive_now(*channel);
-  large fifth(5);
-  const outcome tried = channel->try_send(fifth);
   memory_is_out = false;
   BOOST_TEST(got == 1);
-  // It must not overtake them, though there is a free place.
-  BOOST_CHECK(tried == outcome::none);
   BOOST_TEST(third.wake_ups == 0);
+
+  // There is a free place, and memory again; who comes now must not overtake them all the same.
+  large fifth(5);
+  plain_waiter sixth(6);
+  BOOST_CHECK(channel->try_send(fifth) == outcome::none);
+  BOOST_CHECK(channel->start_send(sixth) == started::waiting);
+
+  // The next one to take a value lets in all that have a place.
   BOOST_TEST(receive_now(*channel) == 2);
-  BOOST_TEST(receive_now(*channel) == 3);
-  BOOST_TEST(receive_now(*channel) == 4);
   BOOST_TEST(third.wake_ups == 1);
   BOOST_TEST(fourth.wake_ups == 1);
-  BOOST_CHECK(outcome_of(*channel, third) == outcome::success);
-  BOOST_CHECK(outcome_of(*channel, fourth) == outcome::success);
+  BOOST_TEST(sixth.wake_ups == 0);
+  BOOST_TEST(receive_now(*channel) == 3);
+  BOOST_TEST(receive_now(*channel) == 4);
+  BOOST_TEST(receive_now(*channel) == 6);
+  for (plain_waiter* w : {&third, &fourth, &sixth}) {
+    BOOST_TEST(w->wake_ups == 1);
+    BOOST_CHECK(outcome_of(*channel, *w) == outcome::success);
+  }
   BOOST_TEST(receive_now(*channel) == 0);
 }
 

@@ -137,8 +137,6 @@ class reference {
     }
   }
 
-  bool lives_where_it_can(const party& p) const { return !p.homeless && (p.homes & ~known) == 0; }
-
   const std::size_t capacity;
   std::deque<int> buffer;
   std::array<party, places> parties;

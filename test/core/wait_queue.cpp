@@ -211,6 +211,34 @@ BOOST_AUTO_TEST_CASE(those_to_be_woken_are_woken_in_order_and_once) {
   BOOST_TEST(seen == (std::vector<std::uint64_t>{0, 1, 2, 3}), boost::test_tools::per_element());
 }
 
+// However many there are in each of two lists, and whatever comes after.
+BOOST_AUTO_TEST_CASE(a_list_takes_over_what_another_one_holds) {
+  for (std::uint64_t first = 0; first != 4; ++first) {
+    for (std::uint64_t second = 0; second != 4; ++second) {
+      std::vector<std::uint64_t> seen;
+      std::deque<stub> stubs;
+      wake_list list;
+      wake_list other;
+      auto push = [&](wake_list& to) {
+        stubs.emplace_back(stubs.size());
+        stubs.back().woken = [&](stub& w) { seen.push_back(w.order); };
+        to.push(stubs.back());
+      };
+      for (std::uint64_t i = 0; i != first; ++i) push(list);
+      for (std::uint64_t i = 0; i != second; ++i) push(other);
+      list.append(other);
+      BOOST_TEST(other.empty());
+      push(list);
+      push(other);
+      list.append(other);
+      list.wake_all();
+      other.wake_all();
+      BOOST_TEST(seen.size() == first + second + 2);
+      BOOST_TEST(std::is_sorted(seen.begin(), seen.end()));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_waiter_may_be_gone_when_it_has_been_woken) {
   wake_list list;
   int gone = 0;

@@ -109,6 +109,7 @@ class world {
   explicit world(std::size_t capacity) : rules_(capacity), channel_(new state(capacity)) {
     destroyed.fill(0);
     destroyed_under_lock = false;
+    test_site::live = 0;
     stepwise::held = 0;
     stepwise::yielding = this;
     stepwise::on_yield = [](void* self) noexcept { static_cast<world*>(self)->go_on(); };
@@ -275,10 +276,15 @@ class world {
    private:
     static void on_wake(core::waiter& w) noexcept {
       auto& self = static_cast<actor&>(w);
-      if (stepwise::held != 0) self.home.violation_ = "woken under the lock";
-      const party& p = self.home.rules_.parties[self.index];
-      self.home.seen_.woken_as(p.what).add(self.index);
+      world& home = self.home;
+      if (stepwise::held != 0) home.violation_ = "woken under the lock";
+      // Else a thousand refusals would take a thousand stack frames.
+      if (home.waking_) home.violation_ = "woken inside another wake-up";
+      const party& p = home.rules_.parties[self.index];
+      home.seen_.woken_as(p.what).add(self.index);
+      home.waking_ = true;
       if (p.refusing) self.drop();
+      home.waking_ = false;
     }
     static void on_drop(core::waiter& w) noexcept {
       auto& self = static_cast<actor&>(w);
@@ -396,22 +402,36 @@ class world {
     for (unsigned i = 0; i != 2; ++i)
       a.homes[i] = (p.homes & 1u << i) != 0 ? &contexts_[i] : nullptr;
 
+    // One that lives in two contexts has to hear of the end of both even if it does not wait now.
+    a.needs_homes = p.what == role::receive && p.homes == home_bits[in_both];
+    if (a.needs_homes && (p.homes & ~rules_.known) != 0) {
+      expect(start(a, p.what) == started::unknown_home, "it must not begin in unknown contexts");
+      make_known(p, a);
+    }
     const bool waits = begin_by_the_rules(p);
-    const bool unknown = waits && (p.homes & ~rules_.known) != 0;
-    if (unknown) rules_.known |= p.homes;
     rules_.follow(expected_);
 
+    a.may_wait = false;
     started got = start(a, p.what);
-    expect((got == started::unknown_home) == unknown, "whether its contexts were known");
-    if (unknown) {
-      for (unsigned i = 0; i != 2; ++i) {
-        if (a.homes[i] == nullptr) continue;
-        auto added = std::make_unique<test_site>(a.homes[i]);
-        channel_->add_site(added);
-      }
+    if (!waits) return expect(got == started::ready, "it need not wait");
+    expect(got == started::must_wait, "it must not wait before it may");
+    a.may_wait = true;
+    got = start(a, p.what);
+    if ((p.homes & ~rules_.known) != 0) {
+      expect(got == started::unknown_home, "it must not wait in unknown contexts");
+      make_known(p, a);
       got = start(a, p.what);
     }
-    expect(got == (waits ? started::waiting : started::ready), "whether it had to wait");
+    expect(got == started::waiting, "it has to wait");
+  }
+
+  void make_known(const party& p, const actor& a) {
+    rules_.known |= p.homes;
+    for (const void* home : a.homes) {
+      if (home == nullptr) continue;
+      auto added = std::make_unique<test_site>(home);
+      channel_->add_site(added);
+    }
   }
 
   // True if it has to wait.
@@ -480,7 +500,7 @@ class world {
       } else if (rules_.ended()) {
         right = outcome::closed;
       } else {
-        right = rules_.lives_where_it_can(p) ? outcome::none : outcome::orphaned;
+        right = p.homeless ? outcome::orphaned : outcome::none;
       }
       if (right != outcome::none) p.at = being::settled;
     }
@@ -491,6 +511,12 @@ class world {
     if (p.what == role::receive) {
       std::optional<small> value;
       got = channel_->finish_receive(a, value, linked, a.phase);
+      if (right == outcome::none && (p.homes & ~rules_.known) != 0) {
+        // It was ready when it began, and waits for the first time.
+        expect(got == outcome::orphaned, "it must not wait in an unknown context");
+        make_known(p, a);
+        got = channel_->finish_receive(a, value, linked, a.phase);
+      }
       received(value, number);
     } else {
       got = channel_->finish(a, linked);
@@ -516,7 +542,7 @@ class world {
     if (p.at == being::settled || rules_.receivers == 0 || rules_.receivable() != 0 ||
         rules_.ended())
       right = started::ready;
-    else if (!rules_.lives_where_it_can(p))
+    else if (p.homeless)
       right = started::unknown_home;
     else
       p.at = being::waiting;
@@ -577,11 +603,12 @@ class world {
 
   void evict(std::size_t context) {
     const unsigned bit = home_bits[context];
+    const bool was_known = (rules_.known & bit) != 0;
     for (std::size_t i = 0; i != places; ++i) {
       party& p = rules_.parties[i];
       if (p.what == role::none || (p.homes & bit) == 0) continue;
       if (p.at != being::waiting) {
-        p.homeless = true;
+        p.homeless = p.homeless || was_known;
         continue;
       }
       expected_.dropped |= 1u << i;
@@ -590,7 +617,11 @@ class world {
     rules_.known &= ~bit;
     rules_.alive &= ~bit;
     rules_.follow(expected_);
-    channel_->evict(&contexts_[context]);
+    // Only who is known is told.
+    if (was_known) channel_->evict(&contexts_[context]);
+    for (const party& p : rules_.parties)
+      expect(p.what == role::none || !p.pausing || !was_known,
+             "K5: it did not wait for whoever was inside");
     // What has been handed to the context, and has not run, goes with it.
     for (std::size_t i = 0; i != places; ++i) {
       const party& p = rules_.parties[i];
@@ -721,6 +752,7 @@ class world {
   effects seen_;
   const char* violation_ = nullptr;
   bool failed_ = false;
+  bool waking_ = false;
   bool displaced_order_ = false;
   std::size_t issued_ = 0;
   int last_received_ = 0;
