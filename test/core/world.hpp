@@ -316,7 +316,7 @@ class world {
       case act::cancel:
         rules_.cancel(s.argument, expected_);
         rules_.follow(expected_);
-        return channel_->cancel(actors_[s.argument]->link);
+        return channel_->cancel(actors_[s.argument]->link, false);
       case act::disconnect:
         rules_.parties[s.argument].linked = false;
         return channel_->disconnect(actors_[s.argument]->link);

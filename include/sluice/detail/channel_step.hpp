@@ -3,12 +3,10 @@
 #define SLUICE_DETAIL_CHANNEL_STEP_HPP
 
 // What the operations of a channel do with its state. See operation.hpp for who calls what when.
-// A step without a state belongs to an empty handle: it completes with `closed`.
 
 #include <sluice/detail/core/channel_state.hpp>
+#include <sluice/detail/step.hpp>
 #include <sluice/error.hpp>
-
-#include <boost/asio/error.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -18,63 +16,14 @@
 
 namespace sluice::detail {
 
-inline error_code to_error_code(core::outcome result) noexcept {
-  switch (result) {
-    case core::outcome::closed:
-      return error::closed;
-    case core::outcome::aborted:
-      return boost::asio::error::operation_aborted;
-    case core::outcome::no_memory:
-      return boost::asio::error::no_memory;
-    case core::outcome::none:
-    case core::outcome::orphaned:
-    case core::outcome::success:
-      break;
-  }
-  return error_code();
-}
-
-/// What all of them share. `Waiter` is core::waiter, or derived from it.
-template <class State, class Waiter>
-class channel_step : public Waiter {
- public:
-  using state_type = State;
-
-  State* state() const noexcept { return state_.get(); }
-
-  void abandon() noexcept {
-    if (state_) state_->abandon(*this);
-  }
-
- protected:
-  channel_step(core::waiter::function on_wake, core::waiter::function on_drop,
-               core::state_ref<State> counted, std::uint64_t owner_id) noexcept
-      : Waiter(on_wake, on_drop, owner_id), state_(std::move(counted)) {}
-
-  ~channel_step() = default;
-
-  core::started empty_handle() noexcept {
-    this->decide(core::outcome::closed);
-    return core::started::ready;
-  }
-
-  void finish_decided(std::tuple<error_code>& result, bool& linked) noexcept {
-    std::get<0>(result) =
-        to_error_code(state_ ? state_->finish(*this, linked) : core::outcome::closed);
-  }
-
- private:
-  const core::state_ref<State> state_;
-};
-
 template <class T, class State>
-class receive_step : public channel_step<State, core::waiter> {
+class receive_step : public step<State, core::waiter> {
  public:
   using result_type = std::tuple<error_code, std::optional<T>>;
   static constexpr bool may_wait_again = true;
   static constexpr const char* name = "async_receive";
 
-  using channel_step<State, core::waiter>::channel_step;
+  using step<State, core::waiter>::step;
 
   core::started start() noexcept {
     return this->state() ? this->state()->start_receive(*this) : this->empty_handle();
@@ -97,8 +46,8 @@ class receive_step : public channel_step<State, core::waiter> {
 
 /// `Source` is T for a send that owns its value, or T& for one whose value stays with the caller.
 template <class T, class Source, class State>
-class send_step : public channel_step<State, core::send_waiter<T>> {
-  using base = channel_step<State, core::send_waiter<T>>;
+class send_step : public step<State, core::send_waiter<T>> {
+  using base = step<State, core::send_waiter<T>>;
 
  public:
   using result_type = std::tuple<error_code>;
@@ -123,13 +72,13 @@ class send_step : public channel_step<State, core::send_waiter<T>> {
 };
 
 template <class State>
-class wait_closed_step : public channel_step<State, core::waiter> {
+class wait_closed_step : public step<State, core::waiter> {
  public:
   using result_type = std::tuple<error_code>;
   static constexpr bool may_wait_again = false;
   static constexpr const char* name = "async_wait_closed";
 
-  using channel_step<State, core::waiter>::channel_step;
+  using step<State, core::waiter>::step;
 
   core::started start() noexcept {
     return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();

@@ -58,7 +58,8 @@ class slot_canceller : public core::cancel_link {
     if (target() == nullptr) return;
     // An executor that runs inline may complete the operation in here, and so destroy this object.
     auto state = core::state_ref<State>::share(state_);
-    state->cancel(*this);
+    const bool only_total = (type & (type_t::terminal | type_t::partial)) == type_t::none;
+    state->cancel(*this, only_total);
   }
 
  private:

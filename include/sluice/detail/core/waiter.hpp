@@ -115,6 +115,7 @@ class waiter {
   std::uint64_t order = 0;                    // its place in line
   const std::uint64_t owner;                  // the handle it was begun through
   bool may_wait = true;                       // false: it only asks whether it is ready
+  bool begun = false;                         // part of what it is to do has been done
   bool needs_homes = false;                   // its contexts must be registered even if it is ready
   stage current = stage::idle;
   outcome fate = outcome::none;

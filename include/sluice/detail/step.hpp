@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_STEP_HPP
+#define SLUICE_DETAIL_STEP_HPP
+
+// What the steps of all primitives share: a reference to their state, and how they end. See
+// operation.hpp for who calls what when. A step without a state belongs to an empty handle: it
+// completes with `closed`.
+
+#include <sluice/detail/core/wait_state.hpp>
+#include <sluice/error.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <cstdint>
+#include <tuple>
+#include <utility>
+
+namespace sluice::detail {
+
+inline error_code to_error_code(core::outcome result) noexcept {
+  switch (result) {
+    case core::outcome::closed:
+      return error::closed;
+    case core::outcome::aborted:
+      return boost::asio::error::operation_aborted;
+    case core::outcome::no_memory:
+      return boost::asio::error::no_memory;
+    case core::outcome::none:
+    case core::outcome::orphaned:
+    case core::outcome::success:
+      break;
+  }
+  return error_code();
+}
+
+/// What all steps share. `Waiter` is core::waiter, or derived from it.
+template <class State, class Waiter>
+class step : public Waiter {
+ public:
+  using state_type = State;
+
+  State* state() const noexcept { return state_.get(); }
+
+  void abandon() noexcept {
+    if (state_) state_->abandon(*this);
+  }
+
+ protected:
+  step(core::waiter::function on_wake, core::waiter::function on_drop,
+       core::state_ref<State> counted, std::uint64_t owner_id) noexcept
+      : Waiter(on_wake, on_drop, owner_id), state_(std::move(counted)) {}
+
+  ~step() = default;
+
+  core::started empty_handle() noexcept {
+    this->decide(core::outcome::closed);
+    return core::started::ready;
+  }
+
+  void finish_decided(std::tuple<error_code>& result, bool& linked) noexcept {
+    std::get<0>(result) =
+        to_error_code(state_ ? state_->finish(*this, linked) : core::outcome::closed);
+  }
+
+ private:
+  const core::state_ref<State> state_;
+};
+
+}  // namespace sluice::detail
+
+#endif  // SLUICE_DETAIL_STEP_HPP
