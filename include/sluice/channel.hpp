@@ -2,16 +2,15 @@
 #ifndef SLUICE_CHANNEL_HPP
 #define SLUICE_CHANNEL_HPP
 
+#include <sluice/detail/source.hpp>
 #include <sluice/error.hpp>
 #include <sluice/receiver.hpp>
 #include <sluice/sender.hpp>
 #include <sluice/threading.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/execution_context.hpp>
 
 #include <cstddef>
-#include <type_traits>
 #include <utility>
 
 namespace sluice {
@@ -29,15 +28,6 @@ std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>> open
   return {channel_access::make<sender<T, Executor, Threading>>(state, sending, ex),
           channel_access::make<receiver<T, Executor, Threading>>(state, receiving, ex)};
 }
-
-template <class ExecutionContext>
-using enable_for_context =
-    std::enable_if_t<std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>>;
-
-template <class Executor, class Source>
-using enable_for_executor =
-    std::enable_if_t<!std::is_convertible_v<Source&, boost::asio::execution_context&> &&
-                     std::is_constructible_v<Executor, const Source&>>;
 
 }  // namespace detail
 

@@ -7,6 +7,7 @@
 #include <sluice/detail/core/channel_state.hpp>
 #include <sluice/detail/handle.hpp>
 #include <sluice/detail/initiation.hpp>
+#include <sluice/detail/message_type.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
 
@@ -14,7 +15,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 #include <utility>
 
 namespace sluice::detail {
@@ -40,22 +40,6 @@ struct receiver_role {
   static void remove(State& state) noexcept {
     state.remove_receiver();
   }
-};
-
-/// What a channel asks of the values that it carries.
-template <class T>
-struct requires_message_type {
-  static_assert(std::is_object_v<T> && !std::is_const_v<T> && !std::is_array_v<T>,
-                "sluice: a channel carries plain object types: wrap references in "
-                "std::reference_wrapper or a pointer, arrays in std::array, and drop the const");
-  // The destructor first: one that throws makes the move constructor look guilty.
-  static_assert(std::is_nothrow_destructible_v<T>,
-                "sluice: the destructor of the message type must not throw: declare it noexcept");
-  static_assert(
-      std::is_nothrow_move_constructible_v<T>,
-      "sluice: the message type must not throw when it is moved, since a channel moves it "
-      "under its lock: declare its move constructor noexcept, or send a "
-      "std::unique_ptr to it");
 };
 
 template <class Role, class T, class Executor, class Threading>
