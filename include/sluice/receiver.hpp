@@ -93,7 +93,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   [[nodiscard]] std::optional<T> try_receive(error_code& ec) noexcept {
     using detail::core::outcome;
     std::optional<T> value;
-    outcome seen = this->state_ ? this->state_->try_receive(value) : outcome::closed;
+    outcome seen = this->state_ ? this->state_->try_receive(1, into(value)) : outcome::closed;
     if (seen == outcome::closed) {
       ec = end_of(this->state_.get());
       if (!ec) ec = error::closed;
@@ -155,6 +155,10 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
         token);
   }
 
+  static auto into(std::optional<T>& out) noexcept {
+    return [&out](T&& value) { out.emplace(std::move(value)); };
+  }
+
   /// What a receive is told at the end of the stream.
   static error_code end_of(const state_type* state) noexcept {
     return state ? state->reason() : error_code(error::closed);
@@ -174,7 +178,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
     static void try_now(state_type* state, Handler&& handler) {
       using detail::core::outcome;
       std::optional<T> value;
-      outcome seen = state ? state->try_receive(value) : outcome::closed;
+      outcome seen = state ? state->try_receive(1, into(value)) : outcome::closed;
       if (seen != outcome::none)
         std::move(handler)(seen == outcome::closed ? end_of(state) : error_code(),
                            std::move(value));

@@ -7,6 +7,7 @@
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/error.hpp>
+#include <sluice/permit.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
 
@@ -17,8 +18,12 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 
@@ -174,6 +179,153 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
                                                                                  token, value);
   }
 
+  /// Sends several values, in order, and waits for places as often as it has to.
+  /**
+   * Completes when the channel has accepted all of them, when it is closed, or when the operation
+   * is cancelled. Values of other senders do not come between them, except for those of `force_send`
+   * and of permits.
+   *
+   * Completion signature: `void(error_code, std::size_t accepted)`
+   *
+   * `accepted` says how many of them were sent, always, errors or not: `error::closed`,
+   * `asio::error::operation_aborted` and `asio::error::no_memory`, as for `async_send`.
+   *
+   * Per-operation cancellation: `terminal` and `partial` at any time, `total` only until the first
+   * value is accepted. Once all are, it completes without error.
+   *
+   * Values on failure: what was not sent is destroyed with the operation. To keep it, pass
+   * `std::ref(values)`, or a `std::span`: then the first `accepted` values are moved from, the
+   * others are untouched, and all must stay where they are until the operation completes.
+   *
+   * Executor, memory and the life of the channel as for `async_send`. Complexity: linear; the lock is
+   * taken once for as many values as there are places.
+   *
+   * @code
+   * std::size_t sent = co_await tx.async_send_all(std::move(rows));
+   * @endcode
+   */
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send_all(std::vector<T> values,
+                                    CompletionToken&& token = CompletionToken()) & {
+    return initiate_all<CompletionToken>(*this, token, std::move(values));
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send_all(std::vector<T> values,
+                                    CompletionToken&& token = CompletionToken()) && {
+    return initiate_all<CompletionToken>(std::move(*this), token, std::move(values));
+  }
+
+  /// Sends several values that stay with the caller until they are accepted; see above.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send_all(std::reference_wrapper<std::vector<T>> values,
+                                    CompletionToken&& token = CompletionToken()) & {
+    return initiate_all<CompletionToken>(*this, token, borrow(values.get()));
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send_all(std::reference_wrapper<std::vector<T>> values,
+                                    CompletionToken&& token = CompletionToken()) && {
+    return initiate_all<CompletionToken>(std::move(*this), token, borrow(values.get()));
+  }
+
+#if __cplusplus >= 202002L
+  /// Sends several values that stay with the caller until they are accepted; see above.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send_all(std::span<T> values,
+                                    CompletionToken&& token = CompletionToken()) & {
+    return initiate_all<CompletionToken>(*this, token, borrow(values));
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_send_all(std::span<T> values,
+                                    CompletionToken&& token = CompletionToken()) && {
+    return initiate_all<CompletionToken>(std::move(*this), token, borrow(values));
+  }
+#endif
+
+  /// Reserves a place without waiting.
+  /**
+   * If it returns nothing, `ec` is set to `error::full` if no place is free now, or others wait for
+   * one; to `error::closed`; or, with capacity 0, to `asio::error::operation_not_supported`, since
+   * a rendezvous has no places. Complexity: constant.
+   */
+  [[nodiscard]] std::optional<permit<T, Threading>> try_reserve(error_code& ec) noexcept {
+    return try_reserve_many(1, ec);
+  }
+
+  /// Reserves several places at once, without waiting.
+  /**
+   * As `try_reserve`. `ec` is set to `asio::error::invalid_argument` if `places` is 0 or more than
+   * the capacity.
+   */
+  [[nodiscard]] std::optional<permit<T, Threading>> try_reserve_many(std::size_t places,
+                                                                     error_code& ec) noexcept {
+    ec = this->state_ ? try_result(this->state_->try_reserve(places)) : error_code(error::closed);
+    if (ec) return std::nullopt;
+    return detail::channel_access::make_permit<permit<T, Threading>>(this->state_, places);
+  }
+
+  /// Reserves a place, and waits for it if there is none.
+  /**
+   * Completes when a place is reserved, when the channel is closed, or when the operation is
+   * cancelled. Reservations and sends wait in one line.
+   *
+   * Completion signature: `void(error_code, sluice::permit<T, Threading>)`
+   *
+   * Errors:
+   * - `error::closed`: nobody can receive any more.
+   * - `asio::error::operation_aborted`: it was cancelled, or the last sender has gone; unlike a
+   *   send, a reservation does not keep the channel open.
+   * - `asio::error::operation_not_supported`: the capacity is 0, there are no places to reserve.
+   * With an error the permit is empty.
+   *
+   * Per-operation cancellation: `terminal`, `partial` and `total`, until the place is reserved. After
+   * that it completes without error; a permit that nobody takes gives its place back.
+   *
+   * Executor and memory as for `async_send`. Complexity: constant.
+   */
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit<T, Threading>))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_reserve(CompletionToken&& token = CompletionToken()) & {
+    return initiate_reserve<CompletionToken>(*this, token, 1);
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit<T, Threading>))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_reserve(CompletionToken&& token = CompletionToken()) && {
+    return initiate_reserve<CompletionToken>(std::move(*this), token, 1);
+  }
+
+  /// Reserves several places, all at once, and waits until so many are free.
+  /**
+   * As `async_reserve`; `asio::error::invalid_argument` if `places` is 0 or more than the capacity.
+   */
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit<T, Threading>))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_reserve_many(std::size_t places,
+                                        CompletionToken&& token = CompletionToken()) & {
+    return initiate_reserve<CompletionToken>(*this, token, places);
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, permit<T, Threading>))
+                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_reserve_many(std::size_t places,
+                                        CompletionToken&& token = CompletionToken()) && {
+    return initiate_reserve<CompletionToken>(std::move(*this), token, places);
+  }
+
   /// Waits until nobody can receive any more.
   /**
    * Completes when a send would fail with `closed`: the channel was closed, or the last receiver has
@@ -221,6 +373,32 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
         std::forward<Arguments>(arguments)...);
   }
 
+  template <class CompletionToken, class Handle, class Values>
+  static auto initiate_all(Handle&& handle, std::remove_reference_t<CompletionToken>& token,
+                           Values values) {
+    static_assert(!std::is_same_v<Values, std::vector<bool>>,
+                  "sluice: a vector<bool> holds no bool that could be sent: use another "
+                  "container, and pass a std::span of it");
+    return boost::asio::async_initiate<CompletionToken, void(error_code, std::size_t)>(
+        detail::initiate_from<CompletionToken, start_send_all, detail::sender_share>(
+            std::forward<Handle>(handle)),
+        token, std::move(values));
+  }
+
+  template <class CompletionToken, class Handle>
+  static auto initiate_reserve(Handle&& handle, std::remove_reference_t<CompletionToken>& token,
+                               std::size_t places) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, permit<T, Threading>)>(
+        detail::initiate_from<CompletionToken, start_reserve, detail::channel_share>(
+            std::forward<Handle>(handle)),
+        token, places);
+  }
+
+  template <class Range>
+  static detail::borrowed_values<T> borrow(Range& values) noexcept {
+    return {values.data(), values.size()};
+  }
+
   struct start_send {
     static constexpr std::size_t argument_count = 1;
 
@@ -234,7 +412,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     template <class Handler>
     static void try_now(state_type* state, Handler&& handler, T&& value) {
       using detail::core::outcome;
-      outcome seen = state ? state->try_begin_send(value) : outcome::closed;
+      std::size_t accepted = 0;
+      outcome seen = state ? state->try_begin_send(&value, 1, accepted) : outcome::closed;
       if (seen != outcome::none) std::move(handler)(detail::to_error_code(seen));
     }
   };
@@ -254,6 +433,53 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     template <class Handler>
     static void try_now(state_type* state, Handler&& handler, std::reference_wrapper<T> value) {
       start_send::try_now(state, std::forward<Handler>(handler), std::move(value.get()));
+    }
+  };
+
+  struct start_send_all {
+    static constexpr std::size_t argument_count = 1;
+
+    template <class Handler, class IoExecutor, class Values>
+    static void begin(Handler&& handler, const IoExecutor& ex,
+                      detail::core::state_ref<state_type> state, std::uint64_t owner,
+                      Values&& values) {
+      using step = detail::send_all_step<T, std::decay_t<Values>, state_type>;
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
+                                                          owner, std::move(values));
+    }
+
+    template <class Handler, class Values>
+    static void try_now(state_type* state, Handler&& handler, Values&& values) {
+      using detail::core::outcome;
+      std::size_t accepted = 0;
+      outcome seen =
+          state ? state->try_begin_send(values.data(), values.size(), accepted) : outcome::closed;
+      if (seen != outcome::none) std::move(handler)(detail::to_error_code(seen), accepted);
+    }
+  };
+
+  struct start_reserve {
+    static constexpr std::size_t argument_count = 1;
+
+    template <class Handler, class IoExecutor>
+    static void begin(Handler&& handler, const IoExecutor& ex,
+                      detail::core::state_ref<state_type> state, std::uint64_t owner,
+                      std::size_t places) {
+      using step = detail::reserve_step<permit<T, Threading>, state_type>;
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
+                                                          owner, places);
+    }
+
+    template <class Handler>
+    static void try_now(state_type* state, Handler&& handler, std::size_t places) {
+      using detail::core::outcome;
+      outcome seen = state ? state->try_reserve(places) : outcome::closed;
+      if (seen == outcome::none) return;
+      permit<T, Threading> given;
+      if (seen == outcome::success)
+        given = detail::channel_access::make_permit<permit<T, Threading>>(
+            detail::core::state_ref<state_type>::share(state), places);
+      std::move(handler)(detail::to_error_code(seen), std::move(given));
     }
   };
 

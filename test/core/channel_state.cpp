@@ -263,7 +263,8 @@ class plain_waiter final : public core::send_waiter<large> {
             [](core::waiter& w) noexcept { ++static_cast<plain_waiter&>(w).wake_ups; },
             [](core::waiter&) noexcept { std::abort(); }, 1),
         store(number) {
-    value = &store;
+    offered = &store;
+    remaining = 1;
   }
 
   large store;
@@ -277,7 +278,8 @@ outcome outcome_of(large_state& channel, plain_waiter& w) {
 
 int receive_now(large_state& channel) {
   std::optional<large> value;
-  return channel.try_receive(value) == outcome::success ? value->release() : 0;
+  auto take = [&](large&& v) { value.emplace(std::move(v)); };
+  return channel.try_receive(1, take) == outcome::success ? value->release() : 0;
 }
 
 struct memory_fixture {

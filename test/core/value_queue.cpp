@@ -119,7 +119,7 @@ using value_types =
 template <class T>
 std::uint32_t pop_number(value_queue<T>& queue) {
   std::optional<T> out;
-  queue.pop(out);
+  queue.pop([&](T&& value) { out.emplace(std::move(value)); });
   return out->number();
 }
 

@@ -263,7 +263,8 @@ class world {
           home(w),
           index(place),
           store(number) {
-      value = &store;
+      offered = &store;
+      remaining = 1;
       connect(link);
     }
 
@@ -480,7 +481,8 @@ class world {
     }
     rules_.follow(expected_);
     std::optional<small> got;
-    expect(channel_->try_receive(got) == right, "the outcome of try_receive");
+    expect(channel_->try_receive(1, [&](small&& v) { got.emplace(std::move(v)); }) == right,
+           "the outcome of try_receive");
     received(got, number);
   }
 
@@ -510,12 +512,13 @@ class world {
     outcome got;
     if (p.what == role::receive) {
       std::optional<small> value;
-      got = channel_->finish_receive(a, value, linked, a.phase);
+      auto take = [&](small&& v) { value.emplace(std::move(v)); };
+      got = channel_->finish_receive(a, 1, take, linked, a.phase);
       if (right == outcome::none && (p.homes & ~rules_.known) != 0) {
         // It was ready when it began, and waits for the first time.
         expect(got == outcome::orphaned, "it must not wait in an unknown context");
         make_known(p, a);
-        got = channel_->finish_receive(a, value, linked, a.phase);
+        got = channel_->finish_receive(a, 1, take, linked, a.phase);
       }
       received(value, number);
     } else {

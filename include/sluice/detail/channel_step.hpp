@@ -5,9 +5,11 @@
 // What the operations of a channel do with its state. See operation.hpp for who calls what when.
 
 #include <sluice/detail/core/channel_state.hpp>
+#include <sluice/detail/initiation.hpp>
 #include <sluice/detail/step.hpp>
 #include <sluice/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,7 +36,8 @@ class receive_step : public step<State, core::waiter> {
       std::get<0>(result) = error::closed;
       return core::outcome::closed;
     }
-    core::outcome seen = this->state()->finish_receive(*this, std::get<1>(result), linked, phase);
+    core::outcome seen = this->state()->finish_receive(
+        *this, 1, [&](T&& value) { std::get<1>(result).emplace(std::move(value)); }, linked, phase);
     // The end of the stream is no error, unless a reason was given for it.
     std::get<0>(result) =
         seen == core::outcome::closed ? this->state()->reason() : to_error_code(seen);
@@ -58,17 +61,94 @@ class send_step : public step<State, core::send_waiter<T>> {
             core::state_ref<State> counted, std::uint64_t owner_id, Source&& source) noexcept
       : base(on_wake, on_drop, std::move(counted), owner_id),
         source_(std::forward<Source>(source)) {
-    this->value = std::addressof(source_);
+    this->offered = std::addressof(source_);
+    this->remaining = 1;
   }
 
   core::started start() noexcept {
     return this->state() ? this->state()->start_send(*this) : this->empty_handle();
   }
 
-  void finish(result_type& result, bool& linked) noexcept { this->finish_decided(result, linked); }
+  void finish(result_type& result, bool& linked) noexcept {
+    std::get<0>(result) = to_error_code(this->decided(linked));
+  }
 
  private:
   Source source_;
+};
+
+/// Values that stay with the caller of a send.
+template <class T>
+class borrowed_values {
+ public:
+  borrowed_values(T* first, std::size_t count) noexcept : first_(first), count_(count) {}
+
+  T* data() const noexcept { return first_; }
+  std::size_t size() const noexcept { return count_; }
+
+ private:
+  T* first_;
+  std::size_t count_;
+};
+
+/// `Values` is a vector for a send that owns its values, or borrowed_values.
+template <class T, class Values, class State>
+class send_all_step : public step<State, core::send_waiter<T>> {
+  using base = step<State, core::send_waiter<T>>;
+
+ public:
+  using result_type = std::tuple<error_code, std::size_t>;
+  static constexpr bool may_wait_again = false;
+  static constexpr const char* name = "async_send_all";
+
+  send_all_step(core::waiter::function on_wake, core::waiter::function on_drop,
+                core::state_ref<State> counted, std::uint64_t owner_id, Values&& values) noexcept
+      : base(on_wake, on_drop, std::move(counted), owner_id), source_(std::move(values)) {
+    this->offered = source_.data();
+    this->remaining = source_.size();
+  }
+
+  core::started start() noexcept {
+    return this->state() ? this->state()->start_send(*this) : this->empty_handle();
+  }
+
+  void finish(result_type& result, bool& linked) noexcept {
+    std::get<0>(result) = to_error_code(this->decided(linked));
+    std::get<1>(result) = this->accepted;
+  }
+
+ private:
+  Values source_;
+};
+
+template <class Permit, class State>
+class reserve_step : public step<State, core::reserve_waiter> {
+  using base = step<State, core::reserve_waiter>;
+
+ public:
+  using result_type = std::tuple<error_code, Permit>;
+  static constexpr bool may_wait_again = false;
+  static constexpr const char* name = "async_reserve";
+
+  using base::base;
+
+  core::started start() noexcept {
+    return this->state() ? this->state()->start_reserve(*this) : this->empty_handle();
+  }
+
+  void finish(result_type& result, bool& linked) noexcept {
+    core::outcome seen = this->decided(linked);
+    std::get<0>(result) = to_error_code(seen);
+    if (seen != core::outcome::success) return;
+    std::get<1>(result) = channel_access::make_permit<Permit>(
+        core::state_ref<State>::share(this->state()), this->places);
+  }
+
+  void abandon() noexcept {
+    base::abandon();
+    // Nobody else can reach it any more. What it was granted goes to the next in line.
+    if (this->fate == core::outcome::success) this->state()->release_permits(this->places);
+  }
 };
 
 template <class State>
@@ -84,7 +164,9 @@ class wait_closed_step : public step<State, core::waiter> {
     return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();
   }
 
-  void finish(result_type& result, bool& linked) noexcept { this->finish_decided(result, linked); }
+  void finish(result_type& result, bool& linked) noexcept {
+    std::get<0>(result) = to_error_code(this->decided(linked));
+  }
 };
 
 }  // namespace sluice::detail

@@ -28,6 +28,11 @@ struct channel_access {
     return Handle(std::move(counted), owner, ex);
   }
 
+  template <class Permit, class State>
+  static Permit make_permit(core::state_ref<State> state, std::size_t places) noexcept {
+    return Permit(std::move(state), places);
+  }
+
   template <class Handle>
   static auto& state(const Handle& handle) noexcept {
     return handle.state_;

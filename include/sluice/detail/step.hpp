@@ -25,7 +25,12 @@ inline error_code to_error_code(core::outcome result) noexcept {
       return boost::asio::error::operation_aborted;
     case core::outcome::no_memory:
       return boost::asio::error::no_memory;
+    case core::outcome::unsupported:
+      return boost::asio::error::operation_not_supported;
+    case core::outcome::invalid:
+      return boost::asio::error::invalid_argument;
     case core::outcome::none:
+    case core::outcome::again:
     case core::outcome::orphaned:
     case core::outcome::success:
       break;
@@ -46,9 +51,10 @@ class step : public Waiter {
   }
 
  protected:
+  template <class... Arguments>
   step(core::waiter::function on_wake, core::waiter::function on_drop,
-       core::state_ref<State> counted, std::uint64_t owner_id) noexcept
-      : Waiter(on_wake, on_drop, owner_id), state_(std::move(counted)) {}
+       core::state_ref<State> counted, std::uint64_t owner_id, Arguments... arguments) noexcept
+      : Waiter(on_wake, on_drop, owner_id, arguments...), state_(std::move(counted)) {}
 
   ~step() = default;
 
@@ -57,9 +63,9 @@ class step : public Waiter {
     return core::started::ready;
   }
 
-  void finish_decided(std::tuple<error_code>& result, bool& linked) noexcept {
-    std::get<0>(result) =
-        to_error_code(state_ ? state_->finish(*this, linked) : core::outcome::closed);
+  /// The outcome that was decided.
+  core::outcome decided(bool& linked) noexcept {
+    return state_ ? state_->finish(*this, linked) : core::outcome::closed;
   }
 
  private:

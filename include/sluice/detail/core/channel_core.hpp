@@ -6,15 +6,20 @@
 // when it closes and ends. Everything here is protected by the lock of the state.
 //
 // Terms
-// - receivable: buffered values and pending sends; each of them can be taken by a receive.
+// - receivable: buffered values and those of pending sends; each can be taken by a receive.
+// - claimed: values that a batch has taken out of the buffer and not passed on yet. They keep their
+//   places, and come back to the front if the batch stops before.
+// - permits: places that are reserved and not used yet.
 // - promised: a waiting receive that is woken is promised one receivable value, not a certain one.
 //   It stays in `woken_` until it comes back, so promised() is the size of that queue.
 //
 // Invariants, true whenever the lock is free
 // - Receives wait only while all that is receivable is promised: promised() >= receivable() or
 //   receivers_ is empty. (More may be promised than is there, when a pending send was cancelled.)
-// - Sends wait only while no slot is free (or the buffer could not grow).
-// - closed_ implies that senders_ is empty.
+// - Sends and reservations stand in one line, by their numbers. Who is first in it waits only while
+//   too few places are free (or the buffer could not grow).
+// - offered_ is the number of values of all pending sends.
+// - closed_ implies that senders_ and reservers_ are empty.
 // - If the channel has ended, or has no receiver, then receivers_ is empty.
 // - Not closed implies that a sender handle or a pending send exists, and a receiver handle.
 
@@ -27,6 +32,25 @@
 #include <limits>
 
 namespace sluice::detail::core {
+
+/// A pending send of one value or several, as far as values need not be known.
+class offer_waiter : public waiter {
+ public:
+  using waiter::waiter;
+
+  std::size_t remaining = 0;  // values that have neither been accepted nor taken
+  std::size_t accepted = 0;   // values that have
+};
+
+/// A pending reservation.
+class reserve_waiter : public waiter {
+ public:
+  reserve_waiter(function on_wake, function on_drop, std::uint64_t owner_id,
+                 std::size_t count) noexcept
+      : waiter(on_wake, on_drop, owner_id), places(count) {}
+
+  const std::size_t places;
+};
 
 template <class Threading>
 class channel_core : public wait_state<Threading> {
@@ -64,7 +88,8 @@ class channel_core : public wait_state<Threading> {
     section s(*this);
     if (--sender_count_ != 0) return;
     base::settle_all(closers_, outcome::aborted, s.wakes);
-    after_senders_left(s.wakes);
+    base::settle_all(reservers_, outcome::aborted, s.wakes);
+    rebalance(s.wakes);
   }
 
   void close(error_code reason) noexcept {
@@ -86,7 +111,8 @@ class channel_core : public wait_state<Threading> {
 
   counts look() noexcept {
     section s(*this);
-    return {buffered_, sender_count_, receiver_count_, !closed_ && !has_place(), closed_};
+    return {buffered_ + claimed_, sender_count_, receiver_count_, !closed_ && !has_place(),
+            closed_};
   }
 
   /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the lock
@@ -122,6 +148,30 @@ class channel_core : public wait_state<Threading> {
     return started::ready;
   }
 
+  /// Reserves without waiting. `none` if there are too few free places now.
+  outcome try_reserve(std::size_t places) noexcept {
+    section s(*this);
+    return reserve_now(places);
+  }
+
+  started start_reserve(reserve_waiter& w) noexcept {
+    section s(*this);
+    outcome seen = reserve_now(w.places);
+    if (seen == outcome::none && sender_count_ == 0) seen = outcome::aborted;
+    if (seen == outcome::none) return base::wait_in(reservers_, w);
+    w.decide(seen);
+    return started::ready;
+  }
+
+  /// Gives reserved places back.
+  void release_permits(std::size_t places) noexcept {
+    section s(*this);
+    permits_ -= places;
+    rebalance(s.wakes);
+    // An executor may refuse one permit after the other, each inside the wake-up of the one before.
+    s.join_current_wake_ups();
+  }
+
   /// Brings a woken receive that found nothing back to its old place. `ready`: there is something
   /// for it after all. `unknown_home`: one of its contexts is going away now.
   started wait_again(waiter& w) noexcept {
@@ -134,17 +184,26 @@ class channel_core : public wait_state<Threading> {
  protected:
   explicit channel_core(std::size_t capacity) noexcept : capacity_(capacity) {}
 
-  std::size_t receivable() const noexcept { return buffered_ + senders_.size(); }
+  std::size_t receivable() const noexcept { return buffered_ + offered_; }
   std::size_t promised() const noexcept { return base::woken_.size(); }
 
-  bool ended() const noexcept { return closed_ && receivable() == 0; }
+  /// Nothing will come any more. What is claimed may come back, what is reserved may be used.
+  bool ended() const noexcept {
+    return closed_ && receivable() == 0 && claimed_ == 0 && permits_ == 0;
+  }
 
-  bool has_free_slot() const noexcept { return buffered_ < capacity_; }
+  bool has_free_slots(std::size_t wanted) const noexcept {
+    std::size_t occupied = buffered_ + claimed_ + permits_;
+    return occupied < capacity_ && wanted <= capacity_ - occupied;
+  }
+
+  /// Whether nobody waits for a place.
+  bool is_line_empty() const noexcept { return senders_.empty() && reservers_.empty(); }
 
   /// Whether a send that cannot wait may pass. At a rendezvous each waiting receive lends one place.
   bool has_place() const noexcept {
-    if (closed_ || !senders_.empty()) return false;
-    return capacity_ == 0 ? !receivers_.empty() : has_free_slot();
+    if (closed_ || !is_line_empty()) return false;
+    return capacity_ == 0 ? !receivers_.empty() : has_free_slots(1);
   }
 
   /// Hands out as many promises as there are values for.
@@ -165,18 +224,37 @@ class channel_core : public wait_state<Threading> {
   /// The last receiver has gone.
   void abandon_receiving(wake_list& wakes) noexcept {
     base::settle_all(receivers_, outcome::aborted, wakes);
+    while (!batches_.empty()) {
+      waiter& w = batches_.pop_front();
+      w.decide(outcome::aborted);
+      w.stop.store(true, std::memory_order_relaxed);
+    }
     buffered_ = 0;
     close_now(error_code(), wakes);
   }
 
+  /// Gives the places that are free to those who are first in line.
   virtual void admit(wake_list& wakes) noexcept = 0;
+
+  /// Called when something has made progress possible, whatever it was.
+  void rebalance(wake_list& wakes) noexcept final {
+    if (!is_line_empty()) admit(wakes);
+    wake_receivers(wakes);
+    after_senders_left(wakes);
+    wake_at_end(wakes);
+  }
 
   const std::size_t capacity_;
   std::size_t buffered_ = 0;
+  std::size_t offered_ = 0;
+  std::size_t claimed_ = 0;
+  std::size_t permits_ = 0;
   std::size_t sender_count_ = 1;
   std::size_t receiver_count_ = 1;
   wait_queue receivers_;  // receives that have been promised nothing
+  wait_queue batches_;    // receives that pass on what they have claimed
   wait_queue senders_;    // sends that have not been accepted
+  wait_queue reservers_;  // reservations that have not been granted
   wait_queue closers_;    // those who wait for the channel to close
   error_code reason_;
   bool closed_ = false;
@@ -187,18 +265,30 @@ class channel_core : public wait_state<Threading> {
     closed_ = true;
     reason_ = reason;
     base::settle_all(senders_, outcome::closed, wakes);
+    offered_ = 0;
+    base::settle_all(reservers_, outcome::closed, wakes);
     base::settle_all(closers_, outcome::success, wakes);
     wake_at_end(wakes);
   }
 
-  wait_queue* line(std::size_t i) noexcept final {
-    wait_queue* const lines[] = {&receivers_, &senders_, &closers_};
-    return i < 3 ? lines[i] : nullptr;
+  /// What a reservation would be told now; success has reserved.
+  outcome reserve_now(std::size_t places) noexcept {
+    if (capacity_ == 0) return outcome::unsupported;
+    if (places == 0 || places > capacity_) return outcome::invalid;
+    if (closed_) return outcome::closed;
+    if (!is_line_empty() || !has_free_slots(places)) return outcome::none;
+    permits_ += places;
+    return outcome::success;
   }
 
-  void rebalance(wake_list& wakes) noexcept final {
-    wake_receivers(wakes);
-    after_senders_left(wakes);
+  void leave(waiter& w) noexcept final {
+    if (w.queue == &senders_) offered_ -= static_cast<offer_waiter&>(w).remaining;
+    base::leave(w);
+  }
+
+  wait_queue* line(std::size_t i) noexcept final {
+    wait_queue* const lines[] = {&receivers_, &batches_, &senders_, &reservers_, &closers_};
+    return i < 5 ? lines[i] : nullptr;
   }
 };
 

@@ -9,33 +9,39 @@
 // the receiver that commits. Moving it on is the only user code that runs under the lock, and it
 // cannot throw. Values are destroyed after unlocking.
 
+#include <sluice/detail/core/batch.hpp>
 #include <sluice/detail/core/channel_core.hpp>
 #include <sluice/detail/core/value_queue.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <new>
 #include <optional>
 #include <utility>
 
 namespace sluice::detail::core {
 
-/// A pending send. It owns the value, or knows where its caller keeps it.
+/// A pending send. It owns its values, or knows where its caller keeps them.
 template <class T>
-class send_waiter : public waiter {
+class send_waiter : public offer_waiter {
  public:
-  using waiter::waiter;
+  using offer_waiter::offer_waiter;
 
-  T* value = nullptr;
+  T* offered = nullptr;  // the first of those that remain
 };
 
 template <class T, class Threading>
 class channel_state final : public channel_core<Threading> {
   using base = channel_core<Threading>;
   using section = typename base::section;
+  using claim = std::unique_ptr<batch<T>>;
 
  public:
   explicit channel_state(std::size_t capacity) noexcept
       : base(capacity), values_(capacity, spare_limit(capacity)) {}
+
+  // Sending -------------------------------------------------------------------------------------
 
   /// Sends without waiting. `value` is moved from only if the outcome is success.
   outcome try_send(T& value) noexcept {
@@ -45,90 +51,183 @@ class channel_state final : public channel_core<Threading> {
     return accept(value, s);
   }
 
-  /// What a send that begins now would be told at once. `none` if it would have to wait; at a
-  /// rendezvous it always has to, since it completes when its value is taken.
-  outcome try_begin_send(T& value) noexcept {
-    section s(*this);
-    if (base::closed_) return outcome::closed;
-    if (!base::has_free_slot() || !base::senders_.empty()) return outcome::none;
-    return accept(value, s);
-  }
-
   /// As try_send, but a full buffer gives up its oldest value to `displaced`.
   outcome force_send(T& value, std::optional<T>& displaced) noexcept {
     section s(*this);
     if (base::closed_) return outcome::closed;
     if (base::capacity_ == 0 && !base::has_place()) return outcome::none;
-    bool full = base::capacity_ != 0 && !base::has_free_slot();
+    bool full = base::capacity_ != 0 && !base::has_free_slots(1);
     if (full && base::buffered_ == 0) return outcome::none;
     // The new value is stored first: if that fails, nothing has happened.
     if (!store(value)) return outcome::no_memory;
-    if (full) {
-      values_.pop(displaced);
-      --base::buffered_;
-    }
+    if (full) pop([&](T&& oldest) { displaced.emplace(std::move(oldest)); });
     base::wake_receivers(s.wakes);
     return outcome::success;
   }
 
-  started start_send(send_waiter<T>& w) noexcept {
+  /// Sends into a reserved place, which is used up if the outcome is success.
+  outcome send_reserved(T& value) noexcept {
     section s(*this);
-    if (base::closed_) {
-      w.decide(outcome::closed);
-      return started::ready;
-    }
-    if (base::has_free_slot() && base::senders_.empty()) {
-      w.decide(accept(*w.value, s));
-      return started::ready;
-    }
-    started seen = base::wait_in(base::senders_, w);
-    if (seen == started::waiting) base::wake_receivers(s.wakes);
-    return seen;
+    if (base::receiver_count_ == 0) return outcome::closed;
+    if (!store(value)) return outcome::no_memory;
+    --base::permits_;
+    base::wake_receivers(s.wakes);
+    return outcome::success;
   }
 
-  /// Receives without waiting. `none` if there is nothing that is not promised to somebody.
-  outcome try_receive(std::optional<T>& out) noexcept {
+  /// What a send of `count` values that begins now would be told at once. `none` if it would have to
+  /// wait; at a rendezvous it always has to, since it completes when its values are taken.
+  outcome try_begin_send(T* values, std::size_t count, std::size_t& accepted) noexcept {
     section s(*this);
-    if (base::receivable() > base::promised()) {
-      take(out, s);
+    return send_now(values, count, accepted, s);
+  }
+
+  started start_send(send_waiter<T>& w) noexcept {
+    section s(*this);
+    outcome seen = send_now(w.offered, w.remaining, w.accepted, s);
+    if (seen != outcome::none) {
+      w.decide(seen);
+      return started::ready;
+    }
+    started waits = base::wait_in(base::senders_, w);
+    if (waits != started::waiting) return waits;
+    base::offered_ += w.remaining;
+    // Of several values some may have a place. Not all have, or the send would not be here.
+    admit(s.wakes);
+    base::wake_receivers(s.wakes);
+    return started::waiting;
+  }
+
+  // Receiving -----------------------------------------------------------------------------------
+
+  /// How many values a receive could take now that was not promised any.
+  std::size_t available() noexcept {
+    section s(*this);
+    return unpromised();
+  }
+
+  /// Gives up to `limit` values to `sink`, without waiting. `none` if there are none that are not
+  /// promised to somebody.
+  template <class Sink>
+  outcome try_receive(std::size_t limit, Sink&& sink) noexcept {
+    section s(*this);
+    if (std::size_t found = unpromised()) {
+      take(found < limit ? found : limit, sink, s);
       return outcome::success;
     }
     return base::ended() ? outcome::closed : outcome::none;
   }
 
-  /// The commit of a woken receive, the moment at which it takes its value. `none`: nothing is left
+  /// The commit of a woken receive, the moment at which it takes its values. `none`: nothing is left
   /// for it, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go away.
   /// `orphaned`: nothing is left, and one of its contexts is gone, or was never registered.
-  outcome finish_receive(waiter& w, std::optional<T>& out, bool& linked, unsigned& phase) noexcept {
+  template <class Sink>
+  outcome finish_receive(waiter& w, std::size_t limit, Sink&& sink, bool& linked,
+                         unsigned& phase) noexcept {
     section s(*this);
     outcome result = w.fate;
     if (w.current == stage::woken) {
+      base::woken_.erase(w);
       if (base::receiver_count_ == 0) {
         result = outcome::aborted;
-      } else if (base::receivable() != 0) {
+      } else if (std::size_t found = within_reach()) {
+        take(found < limit ? found : limit, sink, s);
         result = outcome::success;
       } else if (base::ended()) {
         result = outcome::closed;
       } else {
+        base::promise(w);
         if (!base::knows_homes_of(w)) return outcome::orphaned;
         phase = base::enter_gate();
         return outcome::none;
       }
-      base::woken_.erase(w);
-      if (result == outcome::success) take(out, s);
     }
     w.current = stage::idle;
     linked = w.forget_link();
     return result;
   }
 
+  // Batches: receives that take several values and pass them on without the lock ------------------
+
+  /// Ends the batch `b` of a woken or busy receive and begins the next one, of up to `budget` values.
+  /// `again`: there is something, but no budget; it is promised to the receive. Others as above.
+  outcome next_batch(waiter& w, claim& b, std::size_t budget, bool& linked,
+                     unsigned& phase) noexcept {
+    section s(*this);
+    put_back(b);
+    outcome result = w.fate;
+    if (w.current != stage::decided) {
+      w.queue->erase(w);
+      if (base::receiver_count_ == 0) {
+        result = outcome::aborted;
+      } else if (std::size_t found = w.current == stage::woken ? within_reach() : unpromised()) {
+        if (budget == 0) {
+          base::promise_first(w);
+          result = outcome::again;
+        } else {
+          fill(*b, found < budget ? found : budget, s);
+          w.current = stage::busy;
+          w.begun = true;
+          base::batches_.push_back(w);
+          result = outcome::success;
+        }
+      } else if (base::ended()) {
+        result = outcome::closed;
+      } else {
+        // One that has got something goes to the end of the line.
+        if (w.begun)
+          base::promise_first(w);
+        else
+          base::promise(w);
+        result = base::knows_homes_of(w) ? outcome::none : outcome::orphaned;
+        if (result == outcome::none) phase = base::enter_gate();
+      }
+    }
+    base::rebalance(s.wakes);
+    if (result == outcome::closed || result == outcome::aborted) {
+      w.current = stage::idle;
+      linked = w.forget_link();
+    }
+    return result;
+  }
+
+  /// Ends a receive in the middle of a batch, or before it.
+  void end_batch(waiter& w, claim& b, bool& linked) noexcept {
+    section s(*this);
+    put_back(b);
+    if (w.queue != nullptr) w.queue->erase(w);
+    w.current = stage::idle;
+    linked = w.forget_link();
+    base::rebalance(s.wakes);
+    s.join_current_wake_ups();
+  }
+
+  /// Claims up to `limit` values without waiting.
+  outcome try_claim(claim& b, std::size_t limit) noexcept {
+    section s(*this);
+    if (std::size_t found = unpromised()) {
+      fill(*b, found < limit ? found : limit, s);
+      return outcome::success;
+    }
+    return base::ended() ? outcome::closed : outcome::none;
+  }
+
+  /// Ends a batch that was claimed without waiting.
+  void end_claim(claim& b) noexcept {
+    section s(*this);
+    put_back(b);
+    base::rebalance(s.wakes);
+  }
+
   /// The last receiver goes: what is buffered is destroyed now, not with the last handle.
   void remove_receiver() noexcept {
     value_queue<T> remains(0, 0);
+    returned_batches<T> returned;
     section s(*this);
     if (--base::receiver_count_ != 0) return;
     base::abandon_receiving(s.wakes);
     values_.swap(remains);
+    returned_.swap(returned);
   }
 
  private:
@@ -136,10 +235,38 @@ class channel_state final : public channel_core<Threading> {
     return capacity == base::unlimited ? 2 : base::unlimited;
   }
 
+  /// What there is for somebody who was promised nothing.
+  std::size_t unpromised() const noexcept {
+    return base::receivable() > base::promised() ? base::receivable() - base::promised() : 0;
+  }
+
+  /// What there is for somebody who was promised one value, and has just left `woken_`. There may be
+  /// fewer values than promises; then the first to come takes one.
+  std::size_t within_reach() const noexcept {
+    std::size_t found = unpromised();
+    return found == 0 && base::receivable() != 0 ? 1 : found;
+  }
+
   outcome accept(T& value, section& s) noexcept {
     if (!store(value)) return outcome::no_memory;
     base::wake_receivers(s.wakes);
     return outcome::success;
+  }
+
+  /// Accepts all values at once, or none. Only the lack of memory can end it in the middle.
+  outcome send_now(T* values, std::size_t count, std::size_t& accepted, section& s) noexcept {
+    if (count == 0) return outcome::success;
+    if (base::closed_) return outcome::closed;
+    if (!base::is_line_empty() || !base::has_free_slots(count)) return outcome::none;
+    outcome result = outcome::success;
+    while (accepted != count && result == outcome::success) {
+      if (store(values[accepted]))
+        ++accepted;
+      else
+        result = outcome::no_memory;
+    }
+    base::wake_receivers(s.wakes);
+    return result;
   }
 
   bool store(T& value) noexcept {
@@ -152,33 +279,89 @@ class channel_state final : public channel_core<Threading> {
     return true;
   }
 
-  // The buffer comes first, then the pending sends in their order.
-  void take(std::optional<T>& out, section& s) noexcept {
-    if (base::buffered_ != 0) {
-      values_.pop(out);
-      --base::buffered_;
-      admit(s.wakes);
-    } else {
-      auto& sender = static_cast<send_waiter<T>&>(base::senders_.pop_front());
-      out.emplace(std::move(*sender.value));
-      base::settle(sender, outcome::success, s.wakes);
+  // What came back is older than what is buffered.
+  template <class Sink>
+  void pop(Sink&& sink) noexcept {
+    if (returned_.empty())
+      values_.pop(sink);
+    else
+      returned_.pop(sink);
+    --base::buffered_;
+  }
+
+  /// Gives values to `sink`: the buffer comes first, then the pending sends in their order. There are
+  /// at least `count` of them.
+  template <class Sink>
+  void take(std::size_t count, Sink&& sink, section& s) noexcept {
+    for (; count != 0 && base::buffered_ != 0; --count) pop(sink);
+    for (; count != 0; --count) {
+      auto& sender = static_cast<send_waiter<T>&>(*base::senders_.front());
+      sink(std::move(*sender.offered));
+      advance(sender, s.wakes);
     }
+    if (!base::is_line_empty()) admit(s.wakes);
     base::after_senders_left(s.wakes);
     base::wake_at_end(s.wakes);
   }
 
-  // Free places go to pending sends at once, so whoever comes later cannot overtake them. Should the
-  // buffer be unable to grow, they stay in line, where receivers find them too.
+  /// Moves up to `count` values into a batch. Buffered ones keep their places; the value of a pending
+  /// send has none, so it is taken for good, and alone.
+  void fill(batch<T>& b, std::size_t count, section& s) noexcept {
+    auto sink = [&](T&& value) { b.push(std::move(value)); };
+    if (base::buffered_ == 0) return take(1, sink, s);
+    if (count > base::buffered_) count = base::buffered_;
+    if (count > batch<T>::slots) count = batch<T>::slots;
+    b.order = next_batch_++;
+    b.claimed = count;
+    base::claimed_ += count;
+    for (; count != 0; --count) pop(sink);
+  }
+
+  /// Frees the places of what was passed on; the rest goes back to the front. Without a receiver it
+  /// stays in the batch, to be destroyed without the lock.
+  void put_back(claim& b) noexcept {
+    if (b == nullptr) return;
+    base::claimed_ -= std::exchange(b->claimed, 0);
+    if (b->empty() || base::receiver_count_ == 0) return;
+    base::buffered_ += b->size();
+    returned_.insert(std::move(b));
+  }
+
+  /// The first value of a pending send was accepted, or taken.
+  void advance(send_waiter<T>& sender, wake_list& wakes) noexcept {
+    --base::offered_;
+    ++sender.offered;
+    ++sender.accepted;
+    sender.begun = true;
+    if (--sender.remaining != 0) return;
+    base::senders_.erase(sender);
+    base::settle(sender, outcome::success, wakes);
+  }
+
+  // Free places go to who is first in line at once, so whoever comes later cannot overtake. Should
+  // the buffer be unable to grow, sends stay in line, where receivers find them too.
   void admit(wake_list& wakes) noexcept override {
-    while (!base::senders_.empty() && base::has_free_slot()) {
-      auto& sender = static_cast<send_waiter<T>&>(*base::senders_.front());
-      if (!store(*sender.value)) return;
-      base::senders_.erase(sender);
-      base::settle(sender, outcome::success, wakes);
+    for (;;) {
+      waiter* sends = base::senders_.front();
+      waiter* reserves = base::reservers_.front();
+      if (reserves != nullptr && (sends == nullptr || reserves->order < sends->order)) {
+        std::size_t places = static_cast<reserve_waiter*>(reserves)->places;
+        if (!base::has_free_slots(places)) return;
+        base::permits_ += places;
+        base::reservers_.erase(*reserves);
+        base::settle(*reserves, outcome::success, wakes);
+      } else {
+        if (sends == nullptr || !base::has_free_slots(1)) return;
+        auto& sender = static_cast<send_waiter<T>&>(*sends);
+        if (!store(*sender.offered)) return;
+        advance(sender, wakes);
+      }
     }
   }
 
   value_queue<T> values_;
+  returned_batches<T> returned_;
+  std::uint64_t next_batch_ = 0;
 };
 
 }  // namespace sluice::detail::core

@@ -15,7 +15,6 @@
 
 #include <cstddef>
 #include <new>
-#include <optional>
 #include <utility>
 
 namespace sluice::detail::core {
@@ -49,10 +48,11 @@ class value_queue {
     ++last_;
   }
 
-  /// Moves the oldest value out; there must be one.
-  void pop(std::optional<T>& out) noexcept {
+  /// Gives the oldest value to `sink`, as an rvalue; there must be one.
+  template <class Sink>
+  void pop(Sink&& sink) noexcept {
     T* value = head_->value(first_);
-    out.emplace(std::move(*value));
+    sink(std::move(*value));
     value->~T();
     ++first_;
     if (head_ == tail_) {

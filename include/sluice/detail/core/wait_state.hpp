@@ -84,7 +84,7 @@ class wait_state : public state<Threading> {
     w.forget_link();
     w.current = stage::idle;
     if (w.queue != nullptr) {
-      w.queue->erase(w);
+      leave(w);
       rebalance(s.wakes);
     }
     // An executor may refuse one waiter after the other, each inside the wake-up of the one before.
@@ -94,6 +94,9 @@ class wait_state : public state<Threading> {
  protected:
   /// The i-th of the lines that waiters stand in; null after the last. `woken_` is none of them.
   virtual wait_queue* line(std::size_t i) noexcept = 0;
+
+  /// Takes a waiter out of its queue without its having got anything.
+  virtual void leave(waiter& w) noexcept { w.queue->erase(w); }
 
   /// Waiters have left a line, or `woken_`, without having got anything: what that makes possible
   /// happens now, to begin with passing on what they were promised.
@@ -157,11 +160,13 @@ class wait_state : public state<Threading> {
   }
 
   /// Cancels a waiter that stands in a queue, and passes nothing on yet.
-  static void take_out(waiter& w, wake_list& wakes) noexcept {
+  void take_out(waiter& w, wake_list& wakes) noexcept {
     // One that waits has to be brought to its executor; one that is woken is on its way there.
     bool waited = w.current == stage::waiting;
-    w.queue->erase(w);
+    leave(w);
     w.decide(outcome::aborted);
+    // Relaxed: it is a hint to look under the lock.
+    w.stop.store(true, std::memory_order_relaxed);
     if (waited) wakes.push(w);
   }
 
@@ -170,13 +175,13 @@ class wait_state : public state<Threading> {
     for_each_queue([&](wait_queue& queue) {
       for (waiter* w = queue.front(); w != nullptr;) {
         waiter* next = w->next;
-        if (w->current == stage::woken) {
+        if (w->current != stage::waiting) {
           // It is with an executor already. Should it have to wait again it must not take another
           // context, at the same address, for its own.
           w->leave_home(home);
         } else if (w->lives_in(home)) {
           w->forget_link();
-          queue.erase(*w);
+          leave(*w);
           w->current = stage::idle;
           evicted.push(*w);
           any = true;

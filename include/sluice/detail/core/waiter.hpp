@@ -12,12 +12,16 @@
 //   waiting -> decided     its outcome is fixed, it will come back to report it
 //   woken -> decided       it was cancelled after it had been promised something
 //   woken -> waiting       it came back, found nothing, and stands at its old place again
+//   woken -> busy          it came back, and passes on what it has claimed, batch by batch
+//   busy -> woken          it is done for now
+//   busy -> decided        it was cancelled meanwhile
 //
 // Whoever moves a waiter out of `waiting` puts it on a wake list and calls wake() after unlocking.
 // From then on the waiter belongs to its executor or thread; wake() is called once per such step.
 //
 // All fields are protected by the lock of the state, except `next_woken`, which belongs to the
-// thread that holds the wake list, and the two functions and `owner`, which never change.
+// thread that holds the wake list, `stop`, which is only ever set, and the two functions and `owner`,
+// which never change.
 
 #include <atomic>
 #include <cstddef>
@@ -28,15 +32,18 @@ namespace sluice::detail::core {
 class wait_queue;
 class waiter;
 
-enum class stage : unsigned char { idle, waiting, woken, decided };
+enum class stage : unsigned char { idle, waiting, woken, busy, decided };
 
 enum class outcome : unsigned char {
   none,
   success,
-  closed,     // sends: the channel is closed; receives: nothing more will come
-  aborted,    // cancelled
-  no_memory,  // the buffer could not grow
-  orphaned,   // a context it belongs to is gone: it must be dropped
+  closed,       // sends: the channel is closed; receives: nothing more will come
+  aborted,      // cancelled
+  no_memory,    // the buffer could not grow
+  unsupported,  // there is no such thing at this kind of channel
+  invalid,      // more was asked for than there can ever be, or nothing
+  again,        // there is more to do, after others had their turn
+  orphaned,     // a context it belongs to is gone: it must be dropped
 };
 
 /// What a starting waiter is told.
@@ -116,6 +123,7 @@ class waiter {
   const std::uint64_t owner;                  // the handle it was begun through
   bool may_wait = true;                       // false: it only asks whether it is ready
   bool begun = false;                         // part of what it is to do has been done
+  std::atomic<bool> stop{false};              // it was cancelled while it was busy
   bool needs_homes = false;                   // its contexts must be registered even if it is ready
   stage current = stage::idle;
   outcome fate = outcome::none;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_CORE_BATCH_HPP
+#define SLUICE_DETAIL_CORE_BATCH_HPP
+
+// What a receive takes into its hands at once, to pass it on one by one without the lock. What it has
+// not passed on when it stops goes back to the front of the channel together with its memory, so
+// that giving back cannot fail.
+//
+// A batch belongs to its receive, and `returned_batches` to the lock of the state.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace sluice::detail::core {
+
+template <class T>
+class batch {
+ public:
+  /// About a kilobyte, and a number of messages that does not keep others waiting.
+  static constexpr std::size_t slots = sizeof(T) >= 1024       ? 1
+                                       : sizeof(T) * 64 > 1024 ? 1024 / sizeof(T)
+                                                               : 64;
+
+  batch() = default;
+  batch(const batch&) = delete;
+  batch& operator=(const batch&) = delete;
+
+  ~batch() {
+    while (!empty()) drop_front();
+  }
+
+  bool empty() const noexcept { return first_ == last_; }
+  std::size_t size() const noexcept { return last_ - first_; }
+
+  /// Appends a value to a batch that has a free slot behind its last one.
+  void push(T&& value) noexcept {
+    ::new (static_cast<void*>(memory_ + last_ * sizeof(T))) T(std::move(value));
+    ++last_;
+  }
+
+  /// Gives the oldest value to `sink`, as an rvalue; there must be one.
+  template <class Sink>
+  void pop(Sink&& sink) noexcept {
+    sink(std::move(front()));
+    drop_front();
+  }
+
+  T& front() noexcept { return *std::launder(reinterpret_cast<T*>(memory_ + first_ * sizeof(T))); }
+
+  void drop_front() noexcept {
+    front().~T();
+    ++first_;
+    if (empty()) first_ = last_ = 0;
+  }
+
+  std::uint64_t order = 0;      // batches are claimed in this order
+  std::size_t claimed = 0;      // how many of its values still count as claimed
+  std::unique_ptr<batch> next;  // among those that were returned
+
+ private:
+  alignas(T) unsigned char memory_[slots * sizeof(T)];
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+};
+
+/// Batches that were given back, the one that was claimed first in front.
+template <class T>
+class returned_batches {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+
+  void insert(std::unique_ptr<batch<T>> returned) noexcept {
+    std::unique_ptr<batch<T>>* place = &first_;
+    while (*place && (*place)->order < returned->order) place = &(*place)->next;
+    returned->next = std::move(*place);
+    *place = std::move(returned);
+  }
+
+  template <class Sink>
+  void pop(Sink&& sink) noexcept {
+    first_->pop(std::forward<Sink>(sink));
+    if (first_->empty()) first_ = std::move(first_->next);
+  }
+
+  void swap(returned_batches& other) noexcept { first_.swap(other.first_); }
+
+  ~returned_batches() {
+    // Not recursively: there may be many.
+    while (first_) first_ = std::move(first_->next);
+  }
+
+  returned_batches() = default;
+  returned_batches(const returned_batches&) = delete;
+  returned_batches& operator=(const returned_batches&) = delete;
+
+ private:
+  std::unique_ptr<batch<T>> first_;
+};
+
+}  // namespace sluice::detail::core
+
+#endif  // SLUICE_DETAIL_CORE_BATCH_HPP
