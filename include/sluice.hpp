@@ -4,6 +4,7 @@
 
 #include <sluice/channel.hpp>
 #include <sluice/error.hpp>
+#include <sluice/oneshot.hpp>
 #include <sluice/permit.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
