@@ -2,9 +2,11 @@
 #ifndef SLUICE_HPP
 #define SLUICE_HPP
 
+#include <sluice/broadcast.hpp>
 #include <sluice/channel.hpp>
 #include <sluice/error.hpp>
 #include <sluice/oneshot.hpp>
+#include <sluice/overflow.hpp>
 #include <sluice/permit.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
