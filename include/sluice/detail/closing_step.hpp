@@ -30,7 +30,9 @@ class closing_step : public step<State, core::waiter> {
     return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();
   }
 
-  void finish(result_type& result, bool& linked) noexcept { this->finish_decided(result, linked); }
+  void finish(result_type& result, bool& linked) noexcept {
+    std::get<0>(result) = to_error_code(this->decided(linked));
+  }
 };
 
 /// How such an operation begins, for an initiation.
