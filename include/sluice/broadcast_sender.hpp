@@ -6,6 +6,7 @@
 #include <sluice/detail/broadcast_end.hpp>
 #include <sluice/detail/broadcast_step.hpp>
 #include <sluice/detail/channel_end.hpp>
+#include <sluice/detail/closing_step.hpp>
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/detail/source.hpp>
@@ -350,7 +351,7 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   static auto initiate_wait_closed(Handle&& handle,
                                    std::remove_reference_t<CompletionToken>& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
-        detail::initiate_from<CompletionToken, start_wait_closed, detail::channel_share>(
+        detail::initiate_from<CompletionToken, detail::start_closing, detail::channel_share>(
             std::forward<Handle>(handle)),
         token);
   }
@@ -389,24 +390,6 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
     template <class Handler>
     static void try_now(state_type* state, Handler&& handler, std::reference_wrapper<T> value) {
       start_send::try_now(state, std::forward<Handler>(handler), std::move(value.get()));
-    }
-  };
-
-  struct start_wait_closed {
-    static constexpr std::size_t argument_count = 0;
-
-    template <class Handler, class IoExecutor, class... Arguments>
-    static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
-      using step = detail::broadcast_wait_closed_step<state_type>;
-      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex,
-                                                          std::forward<Arguments>(arguments)...);
-    }
-
-    template <class Handler>
-    static void try_now(state_type* state, Handler&& handler) {
-      if (state == nullptr) return std::move(handler)(error_code(error::closed));
-      const auto seen = state->look();
-      if (seen.closed || seen.receivers == 0) std::move(handler)(error_code());
     }
   };
 };

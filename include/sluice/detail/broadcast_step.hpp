@@ -102,8 +102,7 @@ class broadcast_send_step : public step<State, core::broadcast_send_waiter<T>> {
   }
 
   void finish(result_type& result, bool& linked) noexcept {
-    const core::outcome seen =
-        this->state() ? this->state()->finish(*this, linked) : core::outcome::closed;
+    const core::outcome seen = this->decided(linked);
     std::get<0>(result) = to_error_code(seen);
     std::get<1>(result) = this->reached;
     // A message that is sent to nobody is gone all the same.
@@ -112,25 +111,6 @@ class broadcast_send_step : public step<State, core::broadcast_send_waiter<T>> {
 
  private:
   Source source_;
-};
-
-template <class State>
-class broadcast_wait_closed_step : public step<State, core::waiter> {
- public:
-  using result_type = std::tuple<error_code>;
-  static constexpr bool may_wait_again = false;
-  static constexpr const char* name = "async_wait_closed";
-
-  using step<State, core::waiter>::step;
-
-  core::started start() noexcept {
-    return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();
-  }
-
-  void finish(result_type& result, bool& linked) noexcept {
-    std::get<0>(result) =
-        to_error_code(this->state() ? this->state()->finish(*this, linked) : core::outcome::closed);
-  }
 };
 
 }  // namespace sluice::detail

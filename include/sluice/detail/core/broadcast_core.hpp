@@ -160,6 +160,12 @@ class broadcast_core : public wait_state<Threading> {
     return {held(), sender_count_, receiver_count_, lossless_ && !closed_ && !has_place(), closed_};
   }
 
+  /// Whether a send would be no use.
+  bool is_deserted() noexcept {
+    section s(*this);
+    return closed_ || receiver_count_ == 0;
+  }
+
   /// How many messages are held that a subscriber has not received.
   std::size_t backlog_of(const subscriber& sub) noexcept {
     section s(*this);
