@@ -2,9 +2,11 @@
 #ifndef SLUICE_RECEIVER_HPP
 #define SLUICE_RECEIVER_HPP
 
+#include <sluice/detail/batch_step.hpp>
 #include <sluice/detail/channel_end.hpp>
 #include <sluice/detail/channel_step.hpp>
 #include <sluice/detail/default_token.hpp>
+#include <sluice/detail/for_each_awaiting.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
@@ -18,6 +20,7 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 
@@ -140,6 +143,109 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
     return initiate_receive<CompletionToken>(std::move(*this), token);
   }
 
+  /// Receives several messages without waiting: appends up to `max` of what is there to `out`.
+  /**
+   * @returns How many. If 0, `ec` is set as by `try_receive`, or to `asio::error::invalid_argument` if
+   * `max` is 0, or to `asio::error::no_memory` if `out` could not grow; then nothing is taken.
+   *
+   * The lock is taken once for all of them, twice if `out` had to grow. With an allocator of your own
+   * it takes up to a kilobyte of messages at a time. Never blocks. Complexity: linear.
+   */
+  template <class Allocator>
+  std::size_t try_receive_some(std::vector<T, Allocator>& out, std::size_t max, error_code& ec) {
+    using detail::core::outcome;
+    std::size_t taken = 0;
+    outcome seen = outcome::closed;
+    if (this->state_)
+      seen = detail::batch_receiver<T, Allocator, state_type>(out, max).try_receive(*this->state_,
+                                                                                    taken);
+    ec = detail::to_error_code(seen);
+    if (seen == outcome::none) ec = error::empty;
+    if (seen == outcome::closed && end_of(this->state_.get())) ec = end_of(this->state_.get());
+    return taken;
+  }
+
+  /// Receives several messages, and waits for the first if there is none.
+  /**
+   * Waits for one, and appends what is there to `out`, up to `max` messages.
+   *
+   * Completion signature: `void(error_code, std::size_t)`; the number of messages is 0 at the end of
+   * the stream, which is no error, and with an error.
+   *
+   * Errors: those of `async_receive`, and
+   * - `asio::error::invalid_argument`: `max` is 0.
+   * - `asio::error::no_memory`: `out` could not grow. Nothing is taken.
+   *
+   * Cancellation, executor, ordering and memory as for `async_receive`: the messages are taken all at
+   * once, as the last step before the handler is called. `out` must live until then.
+   *
+   * Complexity: linear; the lock is taken once for the whole batch, or twice if `out` had to grow. With
+   * an allocator of your own a batch has at most a kilobyte of messages; an exception of it leaves in
+   * the channel what has not been appended.
+   *
+   * @code
+   * std::vector<row> rows;
+   * while (co_await rx.async_receive_some(rows, 1'000)) {
+   *   insert(rows);
+   *   rows.clear();
+   * }
+   * @endcode
+   */
+  template <class Allocator, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                                 CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_receive_some(std::vector<T, Allocator>& out, std::size_t max,
+                                        CompletionToken&& token = CompletionToken()) & {
+    return initiate_some<CompletionToken>(*this, token, out, max);
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <class Allocator, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code, std::size_t))
+                                 CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_receive_some(std::vector<T, Allocator>& out, std::size_t max,
+                                        CompletionToken&& token = CompletionToken()) && {
+    return initiate_some<CompletionToken>(std::move(*this), token, out, max);
+  }
+
+  /// Calls `f` with each message until the channel closes.
+  /**
+   * `f` is called as `f(T)`, on the handler's executor. It returns nothing, or `false` to stop, or, in
+   * C++20, an `asio::awaitable` of one of them, which is awaited before the next message.
+   *
+   * Completes at the end of the stream, when `f` says so, or when it is cancelled.
+   *
+   * Completion signature: `void(error_code)`
+   *
+   * Errors: those of `async_receive`. None if it ended with the stream, or was stopped by `f`.
+   *
+   * An exception of `f` leaves through the executor, as a handler's would; the operation is over then, and
+   * its handler is not called.
+   *
+   * Per-operation cancellation: `terminal` and `partial` at any time, `total` only until the first
+   * message. No message is lost: one counts as taken when `f` is called with it, until then it
+   * keeps its place, and what is left when the loop stops is first for the next receiver.
+   *
+   * Several messages are taken at a time (up to a kilobyte of them; by an awaitable `f` one), a fair
+   * share if there are several receivers. After 128 it goes through the executor once.
+   *
+   * Executor and memory as for `async_receive`.
+   *
+   * @code
+   * co_await rx.async_for_each([&](job work) { total += work.run(); });
+   * @endcode
+   */
+  template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_for_each(Function f, CompletionToken&& token = CompletionToken()) & {
+    return initiate_for_each<CompletionToken>(*this, token, std::move(f));
+  }
+
+  /// As above, for a temporary handle: a coroutine takes it along.
+  template <class Function, BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
+                                CompletionToken = detail::default_token_t<Executor>>
+  [[nodiscard]] auto async_for_each(Function f, CompletionToken&& token = CompletionToken()) && {
+    return initiate_for_each<CompletionToken>(std::move(*this), token, std::move(f));
+  }
+
  private:
   friend struct detail::channel_access;
 
@@ -153,6 +259,27 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
         detail::initiate_from<CompletionToken, start_receive, detail::channel_share>(
             std::forward<Handle>(handle)),
         token);
+  }
+
+  template <class CompletionToken, class Handle, class Allocator>
+  static auto initiate_some(Handle&& handle, std::remove_reference_t<CompletionToken>& token,
+                            std::vector<T, Allocator>& out, std::size_t max) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, std::size_t)>(
+        detail::initiate_from<CompletionToken, start_receive_some, detail::channel_share>(
+            std::forward<Handle>(handle)),
+        token, detail::batch_receiver<T, Allocator, state_type>(out, max));
+  }
+
+  template <class CompletionToken, class Handle, class Function>
+  static auto initiate_for_each(Handle&& handle, std::remove_reference_t<CompletionToken>& token,
+                                Function f) {
+    static_assert(std::is_invocable_v<Function&, T>,
+                  "sluice: the function of async_for_each is called with a message: make it one "
+                  "that takes a T");
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        detail::initiate_from<CompletionToken, start_for_each, detail::channel_share>(
+            std::forward<Handle>(handle)),
+        token, std::move(f));
   }
 
   static auto into(std::optional<T>& out) noexcept {
@@ -183,6 +310,53 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
         std::move(handler)(seen == outcome::closed ? end_of(state) : error_code(),
                            std::move(value));
     }
+  };
+
+  struct start_receive_some {
+    static constexpr std::size_t argument_count = 1;
+
+    template <class Handler, class IoExecutor, class Allocator>
+    static void begin(Handler&& handler, const IoExecutor& ex,
+                      detail::core::state_ref<state_type> state, std::uint64_t owner,
+                      const detail::batch_receiver<T, Allocator, state_type>& target) {
+      using step = detail::receive_some_step<T, Allocator, state_type>;
+      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
+                                                          owner, target);
+    }
+
+    template <class Handler, class Allocator>
+    static void try_now(state_type* state, Handler&& handler,
+                        detail::batch_receiver<T, Allocator, state_type> target) {
+      using detail::core::outcome;
+      std::size_t taken = 0;
+      outcome seen = state ? target.try_receive(*state, taken) : outcome::closed;
+      if (seen == outcome::none) return;
+      std::move(handler)(seen == outcome::closed ? end_of(state) : detail::to_error_code(seen),
+                         taken);
+    }
+  };
+
+  struct start_for_each {
+    static constexpr std::size_t argument_count = 1;
+
+    template <class Handler, class IoExecutor, class Function>
+    static void begin(Handler&& handler, const IoExecutor& ex,
+                      detail::core::state_ref<state_type> state, std::uint64_t owner,
+                      Function&& f) {
+      using function = std::decay_t<Function>;
+      if constexpr (detail::is_awaiting<function, T>) {
+        detail::spawn_for_each<start_receive, T>(std::move(handler), ex, std::move(state), owner,
+                                                 std::forward<Function>(f));
+      } else {
+        using step = detail::for_each_step<T, function, state_type>;
+        detail::operation<step, Handler, IoExecutor>::begin(
+            std::move(handler), ex, std::move(state), owner, std::forward<Function>(f));
+      }
+    }
+
+    // It is hardly ever over before it has begun.
+    template <class Handler, class Function>
+    static void try_now(state_type*, Handler&&, Function&&) {}
   };
 };
 

@@ -293,11 +293,29 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
         std::move(result));
   }
 
+  /// Calls finish(), which runs user code in some steps. An exception ends the operation, and leaves
+  /// through the executor.
+  core::outcome finish_guarded(typename Step::result_type& result, bool& linked, unsigned& phase) {
+    if constexpr (noexcept(this->finish(result, linked, phase))) {
+      return this->finish(result, linked, phase);
+    } else {
+      std::unique_ptr<operation, dropper> unfinished(this);
+      core::outcome seen = this->finish(result, linked, phase);
+      unfinished.release();
+      return seen;
+    }
+  }
+
   /// Commits, or waits again, or is gone; then false.
   bool finish_or_wait(typename Step::result_type& result, bool& linked) {
     for (bool registered = false;; registered = true) {
       unsigned phase = 0;
-      core::outcome seen = this->finish(result, linked, phase);
+      core::outcome seen = finish_guarded(result, linked, phase);
+      if (seen == core::outcome::again) {
+        // Others of its executor have their turn.
+        submit();
+        return false;
+      }
       if (seen == core::outcome::orphaned) {
         if (one_context_ && !registered && register_homes()) continue;
         this->drop();

@@ -163,6 +163,14 @@ class channel_core : public wait_state<Threading> {
     return started::ready;
   }
 
+  /// Stands for a receive that runs elsewhere, and waits for nothing, so that it can be cancelled. It
+  /// ends with abandon().
+  void stand_by(waiter& w) noexcept {
+    section s(*this);
+    w.current = stage::busy;
+    batches_.push_back(w);
+  }
+
   /// Gives reserved places back.
   void release_permits(std::size_t places) noexcept {
     section s(*this);
@@ -252,7 +260,7 @@ class channel_core : public wait_state<Threading> {
   std::size_t sender_count_ = 1;
   std::size_t receiver_count_ = 1;
   wait_queue receivers_;  // receives that have been promised nothing
-  wait_queue batches_;    // receives that pass on what they have claimed
+  wait_queue batches_;    // receives that pass on what they have
   wait_queue senders_;    // sends that have not been accepted
   wait_queue reservers_;  // reservations that have not been granted
   wait_queue closers_;    // those who wait for the channel to close

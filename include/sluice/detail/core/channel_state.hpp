@@ -149,9 +149,10 @@ class channel_state final : public channel_core<Threading> {
 
   // Batches: receives that take several values and pass them on without the lock ------------------
 
-  /// Ends the batch `b` of a woken or busy receive and begins the next one, of up to `budget` values.
+  /// Ends the batch `b` of a woken or busy receive and begins the next one, of up to `budget` values;
+  /// `fairly` leaves other receivers their share.
   /// `again`: there is something, but no budget; it is promised to the receive. Others as above.
-  outcome next_batch(waiter& w, claim& b, std::size_t budget, bool& linked,
+  outcome next_batch(waiter& w, claim& b, std::size_t budget, bool fairly, bool& linked,
                      unsigned& phase) noexcept {
     section s(*this);
     put_back(b);
@@ -165,7 +166,7 @@ class channel_state final : public channel_core<Threading> {
           base::promise_first(w);
           result = outcome::again;
         } else {
-          fill(*b, found < budget ? found : budget, s);
+          fill(*b, fairly ? share_of(found, budget) : found < budget ? found : budget, s);
           w.current = stage::busy;
           w.begun = true;
           base::batches_.push_back(w);
@@ -245,6 +246,13 @@ class channel_state final : public channel_core<Threading> {
   std::size_t within_reach() const noexcept {
     std::size_t found = unpromised();
     return found == 0 && base::receivable() != 0 ? 1 : found;
+  }
+
+  /// A batch leaves as much to each other receiver as it takes, so that a pool of them stays busy.
+  std::size_t share_of(std::size_t found, std::size_t limit) const noexcept {
+    std::size_t share = found / base::receiver_count_;
+    if (share == 0) return 1;
+    return share < limit ? share : limit;
   }
 
   outcome accept(T& value, section& s) noexcept {

@@ -210,6 +210,8 @@ class state : public evictable {
 template <class State>
 class state_ref {
  public:
+  using element_type = State;
+
   state_ref() noexcept = default;
   /// Takes over a reference that has been counted.
   explicit state_ref(State* counted) noexcept : state_(counted) {}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_FOR_EACH_AWAITING_HPP
+#define SLUICE_DETAIL_FOR_EACH_AWAITING_HPP
+
+#include <boost/asio/detail/config.hpp>
+
+#include <cstdint>
+
+namespace sluice::detail {
+
+/// Begins the loop of async_for_each whose function is a coroutine.
+template <class StartReceive, class T, class Handler, class IoExecutor, class State, class Function>
+void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::uint64_t owner,
+                    Function&& f);
+
+}  // namespace sluice::detail
+
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+
+// The form of async_for_each whose function is a coroutine: a loop in a coroutine of its own, which
+// takes one message at a time, since what it had in its hands would wait for the function meanwhile.
+//
+// While the function runs nothing waits at the channel. A waiter that is busy all the time stands for
+// the loop there, so that cancel() reaches it.
+
+#include <sluice/detail/executor_holder.hpp>
+#include <sluice/detail/initiation.hpp>
+#include <sluice/use_awaitable.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/associator.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace sluice::detail {
+
+template <class>
+struct is_awaitable : std::false_type {};
+
+template <class T, class Executor>
+struct is_awaitable<boost::asio::awaitable<T, Executor>> : std::true_type {};
+
+/// The receiving side of a channel that a loop holds: it counts as no receiver.
+template <class State, class Executor>
+class loop_end {
+ public:
+  using executor_type = Executor;
+
+  loop_end(core::state_ref<State> state, std::uint64_t owner, const Executor& ex)
+      : state_(std::move(state)), owner_(owner), mark_(owner) {
+    executor_.assign(&ex);
+    if (state_) state_->stand_by(mark_);
+  }
+
+  ~loop_end() {
+    if (state_) state_->abandon(mark_);
+  }
+
+  executor_type get_executor() const noexcept { return *executor_.get(); }
+
+  /// Whether the loop was cancelled while nothing of it waited.
+  bool stopped() const noexcept { return mark_.stop.load(std::memory_order_relaxed); }
+
+ private:
+  friend struct channel_access;
+
+  class mark final : public core::waiter {
+   public:
+    // It is never woken, and never evicted, because it never waits.
+    explicit mark(std::uint64_t owner_id)
+        : core::waiter([](core::waiter&) noexcept {}, [](core::waiter&) noexcept {}, owner_id) {}
+  };
+
+  core::state_ref<State> state_;
+  std::uint64_t owner_;
+  executor_holder<Executor> executor_;
+  mark mark_;
+};
+
+/// The completion handler of the loop's coroutine.
+template <class Handler>
+class loop_handler {
+ public:
+  explicit loop_handler(Handler&& handler) : handler_(std::move(handler)) {}
+
+  void operator()(std::exception_ptr thrown, error_code ec) {
+    if (thrown) std::rethrow_exception(thrown);
+    std::move(handler_)(ec);
+  }
+
+  const Handler& handler() const noexcept { return handler_; }
+
+ private:
+  Handler handler_;
+};
+
+template <class StartReceive, class T, class State, class Executor, class LoopExecutor,
+          class Function>
+boost::asio::awaitable<error_code, LoopExecutor> for_each_awaiting(core::state_ref<State> state,
+                                                                   std::uint64_t owner, Executor ex,
+                                                                   Function f) {
+  namespace asio = boost::asio;
+  using result = typename std::invoke_result_t<Function&, T>::value_type;
+  using end = loop_end<State, Executor>;
+  using token = asio::as_tuple_t<use_awaitable_t<LoopExecutor>>;
+
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  const end from(std::move(state), owner, ex);
+  bool begun = false;
+  std::exception_ptr aborted;
+  try {
+    while (!from.stopped()) {
+      auto [ec, message] =
+          co_await asio::async_initiate<const token, void(error_code, std::optional<T>)>(
+              handle_initiation<StartReceive, end, const end*>(&from), token());
+      if (!message) co_return ec;
+      if (!std::exchange(begun, true))
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_partial_cancellation());
+      if constexpr (std::is_void_v<result>) {
+        co_await std::invoke(f, std::move(*message));
+      } else {
+        const bool goes_on = co_await std::invoke(f, std::move(*message));
+        if (!goes_on) co_return error_code();
+      }
+    }
+  } catch (const boost::system::system_error& thrown) {
+    if (thrown.code() != asio::error::operation_aborted) throw;
+    aborted = std::current_exception();
+  }
+  if (aborted) {
+    // The function is told of a cancellation by an exception too; but it may have its own reasons.
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() == asio::cancellation_type::none) std::rethrow_exception(aborted);
+  }
+  co_return asio::error::operation_aborted;
+}
+
+/// Whether a function of a message is a coroutine.
+template <class Function, class T>
+inline constexpr bool is_awaiting = is_awaitable<std::invoke_result_t<Function&, T>>::value;
+
+template <class StartReceive, class T, class Handler, class IoExecutor, class State, class Function>
+void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::uint64_t owner,
+                    Function&& f) {
+  using function = std::decay_t<Function>;
+  using loop_executor = typename std::invoke_result_t<function&, T>::executor_type;
+  const auto own = boost::asio::get_associated_executor(handler, ex);
+  boost::asio::co_spawn(
+      own,
+      for_each_awaiting<StartReceive, T, typename State::element_type, IoExecutor, loop_executor>(
+          std::move(state), owner, ex, function(std::forward<Function>(f))),
+      loop_handler<std::decay_t<Handler>>(std::move(handler)));
+}
+
+}  // namespace sluice::detail
+
+namespace boost::asio {
+
+template <template <class, class> class Associator, class Handler, class Default>
+struct associator<Associator, sluice::detail::loop_handler<Handler>, Default>
+    : Associator<Handler, Default> {
+  static auto get(const sluice::detail::loop_handler<Handler>& h) noexcept {
+    return Associator<Handler, Default>::get(h.handler());
+  }
+  static auto get(const sluice::detail::loop_handler<Handler>& h, const Default& d) noexcept {
+    return Associator<Handler, Default>::get(h.handler(), d);
+  }
+};
+
+}  // namespace boost::asio
+
+#else
+
+namespace sluice::detail {
+
+template <class Function, class T>
+inline constexpr bool is_awaiting = false;
+
+}  // namespace sluice::detail
+
+#endif  // defined(BOOST_ASIO_HAS_CO_AWAIT)
+
+#endif  // SLUICE_DETAIL_FOR_EACH_AWAITING_HPP
