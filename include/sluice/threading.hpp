@@ -3,6 +3,7 @@
 #define SLUICE_THREADING_HPP
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -11,11 +12,13 @@ namespace sluice {
 /// The threading policy of channels whose handles may be used from any threads at once.
 /**
  * A policy names the lock and the atomic variables a channel is built from, and how a thread gives
- * up its turn while it waits for another one to finish a few instructions. Distinct handles of one
+ * up its turn while it waits for another one to finish a few instructions; a policy that has a
+ * condition variable as well lets threads block. Distinct handles of one
  * channel: safe. One shared handle: safe, except while it is assigned to, moved from or destroyed.
  */
 struct multi_threaded {
   using mutex = std::mutex;
+  using condition_variable = std::condition_variable;
 
   template <class U>
   using atomic = std::atomic<U>;

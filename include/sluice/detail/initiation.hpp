@@ -179,6 +179,11 @@ class handle_initiation {
 
   executor_type get_executor() const noexcept { return handle().get_executor(); }
 
+  /// The executor of the handle, or null if it has none.
+  const executor_type* executor_if_any() const noexcept {
+    return channel_access::executor(handle()).get();
+  }
+
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) const {
     using handler_type = std::decay_t<Handler>;

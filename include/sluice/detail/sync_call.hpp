@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_SYNC_CALL_HPP
+#define SLUICE_DETAIL_SYNC_CALL_HPP
+
+// A call that blocks its thread until an asynchronous operation is over. Everything the operation asks
+// of its handler lies in the frame of that thread: the executor, on which the thread itself does the
+// work, memory, and with a deadline the cancellation slot. So a message is taken by the thread that
+// wants it, no other executor has to be running, and nothing is allocated.
+//
+// The operation is over when the handler has been called, or has been destroyed without that, as a
+// context does that is destroyed. Until then the frame must stay: whatever happens, an exception from
+// what runs here included, the thread goes on waiting for that.
+
+#include <sluice/detail/blocking_executor.hpp>
+#include <sluice/detail/completion_result.hpp>
+#include <sluice/detail/frame_arena.hpp>
+#include <sluice/detail/in_place_slot.hpp>
+#include <sluice/detail/ready_path.hpp>
+#include <sluice/detail/running_here.hpp>
+#include <sluice/error.hpp>
+#include <sluice/threading.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace sluice::detail {
+
+/// What an operation needs for itself, besides what it carries.
+inline constexpr std::size_t operation_size = 512;
+
+template <class Threading, std::size_t Size, bool HasDeadline, class... Args>
+class sync_call {
+ public:
+  class handler {
+   public:
+    using executor_type = blocking_executor<Threading>;
+    using allocator_type = frame_allocator<void>;
+    using cancellation_slot_type = in_place_slot;
+
+    explicit handler(sync_call& call) noexcept : call_(&call) {}
+    handler(handler&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+    handler& operator=(handler&&) = delete;
+
+    ~handler() {
+      if (call_ != nullptr) call_->bench_.finish();
+    }
+
+    executor_type get_executor() const noexcept { return executor_type(call_->bench_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(call_->arena_); }
+
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+      if constexpr (HasDeadline)
+        return cancellation_slot_type(call_->signal_);
+      else
+        return cancellation_slot_type();
+    }
+
+    template <class... Values>
+    void operator()(Values&&... values) {
+      // It is over when this has been stored, or when that has thrown an exception.
+      const handler last(std::move(*this));
+      last.call_->result_.emplace(std::forward<Values>(values)...);
+    }
+
+   private:
+    sync_call* call_;
+  };
+
+  using result_type = std::optional<std::tuple<Args...>>;
+
+  /// Begins the operation and waits for its end. No result if it was given up.
+  template <class Deadline, class Begin>
+  result_type run(const Deadline& deadline, Begin&& begin) {
+    attempt([&] { std::forward<Begin>(begin)(handler(*this)); });
+    bool goes_on = wait(deadline);
+    if constexpr (HasDeadline) {
+      if (goes_on) {
+        timed_out_ = true;
+        attempt([&] { signal_.emit(asio::cancellation_type::terminal); });
+        wait(core::no_deadline());
+      }
+    }
+    static_cast<void>(goes_on);
+    if (problem_) std::rethrow_exception(problem_);
+    return std::move(result_);
+  }
+
+  /// Whether the deadline has passed before the operation was over.
+  bool timed_out() const noexcept { return timed_out_; }
+
+ private:
+  struct no_signal {};
+
+  /// Works until it is over, or until the deadline; then true.
+  template <class Deadline>
+  bool wait(const Deadline& deadline) {
+    for (;;) {
+      core::task* to_do = nullptr;
+      switch (bench_.next(to_do, deadline)) {
+        case core::event::task:
+          attempt([&] { to_do->run(); });
+          break;
+        case core::event::over:
+          return false;
+        case core::event::late:
+          return true;
+      }
+    }
+  }
+
+  template <class Function>
+  void attempt(Function&& f) {
+    try {
+      std::forward<Function>(f)();
+    } catch (...) {
+      if (!problem_) problem_ = std::current_exception();
+    }
+  }
+
+  // The bench goes first: what it drops may still use the others.
+  frame_arena<Size> arena_;
+  std::conditional_t<HasDeadline, in_place_signal, no_signal> signal_;
+  result_type result_;
+  std::exception_ptr problem_;
+  bool timed_out_ = false;
+  workbench<Threading> bench_;
+};
+
+/// Asks an operation whether it is ready, and takes its result.
+template <class... Args>
+class look_handler {
+ public:
+  using ready_path_type = ready_path;
+  using result_type = std::optional<std::tuple<Args...>>;
+
+  explicit look_handler(result_type& result) noexcept : result_(&result) {}
+
+  template <class... Values>
+  void operator()(Values&&... values) {
+    result_->emplace(std::forward<Values>(values)...);
+  }
+
+ private:
+  result_type* result_;
+};
+
+// Which threading policy an operation has: that of its handle, if it is one of ours.
+template <class Ours, class = void>
+struct threading_of {
+  using type = multi_threaded;
+};
+
+template <class Start, class Handle, class Holder>
+class handle_initiation;
+
+template <class Start, class Handle, class Holder>
+struct threading_of<handle_initiation<Start, Handle, Holder>,
+                    std::void_t<typename Handle::threading_type>> {
+  using type = typename Handle::threading_type;
+};
+
+/// Whether an initiation, with so many arguments, can be asked if its operation is ready. An adapter
+/// that adds arguments would lose them.
+template <class Ours, std::size_t Count>
+constexpr bool can_be_asked() {
+  if constexpr (std::is_void_v<Ours>)
+    return false;
+  else
+    return Ours::argument_count == Count;
+}
+
+/// Performs an operation on this thread. The result is what the handler was called with; where the
+/// operation itself could not say what happened, that has been put into it, or is thrown.
+template <class... Args, class Deadline, class Initiation, class... Arguments>
+std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
+                            Arguments&&... arguments) {
+  using ours = typename inner_initiation<std::decay_t<Initiation>>::type;
+  using threading = typename threading_of<ours>::type;
+  static_assert(!std::is_same_v<threading, single_threaded>,
+                "sluice: a channel that is single_threaded has no other thread that a blocked one "
+                "could wait for: make it with multi_threaded, or use the try_ functions");
+  constexpr bool has_deadline = !std::is_same_v<Deadline, core::no_deadline>;
+  constexpr bool may_ask = can_be_asked<ours, sizeof...(Arguments)>();
+
+  if (waits_for_this_thread(initiation)) return failed_result<Args...>(error::would_deadlock);
+
+  using look = look_handler<Args...>;
+  typename look::result_type result;
+  if constexpr (may_ask) {
+    initiation(look(result), std::forward<Arguments>(arguments)...);
+    if (result) return std::move(*result);
+  }
+
+  constexpr std::size_t size = operation_size + (std::size_t(0) + ... + sizeof(Arguments));
+  sync_call<threading, size, has_deadline, Args...> call;
+  result = call.run(deadline, [&](auto&& handler) {
+    std::forward<Initiation>(initiation)(std::move(handler), std::forward<Arguments>(arguments)...);
+  });
+  if (!result) return failed_result<Args...>(asio::error::operation_aborted);
+  if constexpr (has_deadline && error_place<Args...>::exists) {
+    auto& error = error_place<Args...>::get(*result);
+    if (call.timed_out() && code_of(error) == error_code(asio::error::operation_aborted)) {
+      if constexpr (may_ask && sizeof...(Arguments) == 0) {
+        // What it had been promised is somebody else's now, or is there again.
+        typename look::result_type last;
+        initiation(look(last));
+        if (last) return std::move(*last);
+      }
+      set_code(error, asio::error::timed_out);
+    }
+  }
+  return std::move(*result);
+}
+
+}  // namespace sluice::detail
+
+#endif  // SLUICE_DETAIL_SYNC_CALL_HPP
