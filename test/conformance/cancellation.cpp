@@ -76,7 +76,7 @@ FOR_EACH_FUNCTION(K4_each_type_cancels_what_waits) {
       BOOST_TEST(seen.last() == aborted);
       BOOST_TEST(!signal.slot().has_handler());
       BOOST_TEST(signal.log.alive == 0);
-      BOOST_TEST(!end.handle.is_closed());
+      BOOST_TEST(!is_closed(end.handle, false));
     }
   });
 }
@@ -280,10 +280,10 @@ FOR_EACH_FUNCTION(K4_a_signal_just_before_the_handler_is_answered_truthfully) {
     end.steer(way);
     signal.emit(cancellation_type::total);
     context.poll();
-    if constexpr (std::is_same_v<typename Function::signature,
-                                 void(error_code, std::optional<message>)>) {
+    // An end that takes something at the last moment can tell that it is still there.
+    if constexpr (can_be_left<decltype(end)>::value) {
       BOOST_TEST(seen.last() == aborted);
-      BOOST_TEST(end.handle.try_receive().has_value());
+      BOOST_TEST(end.is_left());
     } else {
       BOOST_TEST(seen.last() == end.expected(way));
     }
@@ -319,6 +319,14 @@ bool stays_after(const Function& function, Cancel cancel) {
   return !seen.done() && !seen.dropped();
 }
 
+template <class Body>
+void for_each_function_of_copyable_handles(Body body) {
+  for_each_function([&](const auto& f) {
+    using function_type = std::decay_t<decltype(f)>;
+    if constexpr (can_be_copied<decltype(end_of<function_type>::handle)>) body(f);
+  });
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(K4_moving_a_handle_takes_its_operations_along) {
@@ -336,12 +344,12 @@ BOOST_AUTO_TEST_CASE(K4_moving_a_handle_takes_its_operations_along) {
                    handle = std::move(assigned);
                  }) == aborted);
       BOOST_TEST(cancelled_by(f, [](auto& handle) {
-                   auto other = handle;
+                   std::decay_t<decltype(handle)> other;
                    swap(handle, other);
                    other.cancel();
                  }) == aborted);
       BOOST_TEST(cancelled_by(f, [](auto& handle) {
-                   auto other = handle;
+                   std::decay_t<decltype(handle)> other;
                    other.swap(handle);
                    other.cancel();
                  }) == aborted);
@@ -349,17 +357,27 @@ BOOST_AUTO_TEST_CASE(K4_moving_a_handle_takes_its_operations_along) {
                    using handle_type = std::decay_t<decltype(handle)>;
                    using any_handle =
                        typename handle_type::template rebind_executor<asio::any_io_executor>::other;
-                   auto keeps = handle;
                    any_handle converted(std::move(handle));
                    converted.cancel();
-                   handle = std::move(keeps);
                  }) == aborted);
     }
   });
 }
 
-BOOST_AUTO_TEST_CASE(K4_another_handle_does_not_cancel_its_operations) {
+BOOST_AUTO_TEST_CASE(K4_what_a_handle_leaves_behind_does_not_cancel_its_operations) {
   for_each_function([](const auto& f) {
+    BOOST_TEST_CONTEXT(name_of(f)) {
+      BOOST_TEST(stays_after(f, [](auto& handle) {
+        auto moved = std::move(handle);
+        handle.cancel();
+        handle = std::move(moved);
+      }));
+    }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(K4_another_handle_does_not_cancel_its_operations) {
+  for_each_function_of_copyable_handles([](const auto& f) {
     BOOST_TEST_CONTEXT(name_of(f)) {
       BOOST_TEST(stays_after(f, [](auto& handle) {
         auto copy = handle;
@@ -379,18 +397,12 @@ BOOST_AUTO_TEST_CASE(K4_another_handle_does_not_cancel_its_operations) {
         typename handle_type::template rebind_executor<asio::any_io_executor>::other copy(handle);
         copy.cancel();
       }));
-      BOOST_TEST(stays_after(f, [](auto& handle) {
-        auto moved = std::move(handle);
-        // What is left behind has nothing to cancel.
-        handle.cancel();
-        handle = std::move(moved);
-      }));
     }
   });
 }
 
 BOOST_AUTO_TEST_CASE(K4_destroying_a_handle_cancels_nothing_while_another_one_exists) {
-  for_each_function([](const auto& f) {
+  for_each_function_of_copyable_handles([](const auto& f) {
     BOOST_TEST_CONTEXT(name_of(f)) {
       BOOST_TEST(stays_after(f, [](auto& handle) {
         auto copy = handle;
@@ -459,11 +471,15 @@ BOOST_AUTO_TEST_CASE(K4_the_last_handle_of_an_end_ends_its_operations_but_not_it
       end_of<function_type> end(context.get_executor(), course::after_waiting);
       recorder seen;
       f.call(end, seen.get_handler());
-      auto copy = end.handle;
-      end.drop_handle();
-      context.poll();
-      BOOST_TEST(!seen.done());
-      in_library([&] { copy = {}; });
+      if constexpr (can_be_copied<decltype(end.handle)>) {
+        auto copy = end.handle;
+        end.drop_handle();
+        context.poll();
+        BOOST_TEST(!seen.done());
+        in_library([&] { copy = {}; });
+      } else {
+        in_library([&] { end.drop_handle(); });
+      }
       in_library([&] { end.after_drop_steer(); });
       BOOST_TEST(!seen.done());
       run(context);

@@ -16,6 +16,8 @@
 //   after_drop                what an operation ends with that began before, with after_drop_steer()
 //   lazy_after_drop           the same, if it was made before and is started after that
 //   lazy_senders              how many senders an operation counts as that is not started yet
+//   is_left()                 optional: what it would have taken, had it not been cancelled, is there
+//   stays_open                optional: the other side is not closed when this one has gone
 
 #include "support/message.hpp"
 #include "support/recorder.hpp"
@@ -144,6 +146,8 @@ class receiving_end {
   inline static const result after_drop = aborted;
   inline static const result lazy_after_drop = aborted;
   static constexpr std::size_t lazy_senders = 0;
+
+  bool is_left() { return handle.try_receive().has_value(); }
 
   sluice::receiver<message, Executor, Threading> handle;
   sluice::receiver<message, Executor, Threading> moved_to;

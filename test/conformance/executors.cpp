@@ -117,13 +117,15 @@ FOR_EACH_FUNCTION(K2_with_executor_changes_the_default_for_what_begins_later) {
   executor_log other_log;
   typename Function::template end<tracked_io, sluice::multi_threaded> end(
       tracked_io(context.get_executor(), log), way);
-  auto other = end.handle.with_executor(tracked_io(other_context.get_executor(), other_log));
   // An operation of the first handle keeps its executor, whatever is made of the handle.
   recorder seen;
   function.call(end, seen.get_handler());
+  auto other = with_executor(end.handle, tracked_io(other_context.get_executor(), other_log));
   recorder seen_other;
   message value(2);
-  if (way == course::closed_before || way == course::closed_while_waiting) {
+  if (way == course::cancelled && !end.handle) {
+    other.cancel();
+  } else if (way == course::closed_before || way == course::closed_while_waiting) {
     function.call_on(other, value, seen_other.get_handler());
     in_library([&] { end.steer(way); });
     other_context.run();

@@ -18,6 +18,8 @@
 // `way` is the course.
 
 #include "conformance/ends.hpp"
+#include "conformance/handles.hpp"
+#include "conformance/oneshot_ends.hpp"
 
 #include <sluice/error.hpp>
 
@@ -89,6 +91,13 @@ inline constexpr auto functions = std::make_tuple(
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }),
   function<receiving_end, void(error_code, std::optional<message>)>("receiver", "async_receive", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_receive(PASS(token)...); }),
+  function<oneshot_closing_end, void(error_code)>("oneshot_sender", "async_wait_closed", "",
+    [](auto&& tx, message&, auto&&... token) {
+      return PASS(tx).async_wait_closed(PASS(token)...); }),
+  function<oneshot_receiving_end, void(error_code, std::optional<message>)>(
+    "oneshot_receiver", "async_receive", "",
     [](auto&& rx, message&, auto&&... token) {
       return PASS(rx).async_receive(PASS(token)...); }));
 #undef PASS

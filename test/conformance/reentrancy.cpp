@@ -123,12 +123,10 @@ class hooked_handler {
 template <class End>
 std::function<void()> user_of(End& end) {
   return [&end] {
-    static_cast<void>(end.handle.size());
-    static_cast<void>(end.other.is_closed());
-    auto handle = end.handle;
-    auto other = end.other;
-    handle.cancel();
-    other.cancel();
+    touch(end.handle);
+    touch(end.other);
+    come_and_go(end.handle);
+    come_and_go(end.other);
   };
 }
 
@@ -172,8 +170,8 @@ FOR_EACH_FUNCTION(K6_the_executor_of_the_handle_may_use_the_channel) {
       hooked_executor<io_executor>(context.get_executor(), used), way);
   // Copying a handle copies its executor, so that is not what the hook does.
   used.set([&] {
-    static_cast<void>(end.handle.size());
-    static_cast<void>(end.other.is_closed());
+    touch(end.handle);
+    touch(end.other);
   });
   recorder seen;
   function.call(end, seen.get_handler());

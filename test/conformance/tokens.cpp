@@ -452,8 +452,8 @@ FOR_EACH_FUNCTION(K6_a_handler_that_runs_at_once_may_use_the_channel) {
     function.call_on(
         end.handle, value,
         asio::bind_immediate_executor(asio::system_executor(), seen_inside.get_handler()));
-    end.handle.close();
-    static_cast<void>(end.other.size());
+    close(end);
+    touch(end.other);
     end.handle.cancel();
   });
   function.call(end, asio::bind_immediate_executor(asio::system_executor(), seen.get_handler()));
