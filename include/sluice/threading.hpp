@@ -2,6 +2,8 @@
 #ifndef SLUICE_THREADING_HPP
 #define SLUICE_THREADING_HPP
 
+#include <sluice/detail/core/short_mutex.hpp>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -13,11 +15,12 @@ namespace sluice {
 /**
  * A policy names the lock and the atomic variables a channel is built from, and how a thread gives
  * up its turn while it waits for another one to finish a few instructions; a policy that has a
- * condition variable as well lets threads block. Distinct handles of one
+ * parking mutex and its condition variable as well lets threads block. Distinct handles of one
  * channel: safe. One shared handle: safe, except while it is assigned to, moved from or destroyed.
  */
 struct multi_threaded {
-  using mutex = std::mutex;
+  using mutex = detail::core::short_mutex;
+  using parking_mutex = std::mutex;
   using condition_variable = std::condition_variable;
 
   template <class U>

@@ -93,7 +93,7 @@ class parker {
   }
 
  private:
-  using mutex = typename Threading::mutex;
+  using mutex = typename Threading::parking_mutex;
 
   void tell_and_unlock() noexcept {
     news_.store(true, std::memory_order_relaxed);
