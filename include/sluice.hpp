@@ -8,6 +8,10 @@
 #include <sluice/oneshot.hpp>
 #include <sluice/overflow.hpp>
 #include <sluice/permit.hpp>
+#include <sluice/sync_bridge.hpp>
+#include <sluice/sync_receiver.hpp>
+#include <sluice/sync_sender.hpp>
+#include <sluice/sync_wait.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
 

@@ -206,10 +206,11 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
   if constexpr (has_deadline && error_place<Args...>::exists) {
     auto& error = error_place<Args...>::get(*result);
     if (call.timed_out() && code_of(error) == error_code(asio::error::operation_aborted)) {
-      if constexpr (may_ask && sizeof...(Arguments) == 0) {
-        // What it had been promised is somebody else's now, or is there again.
+      if constexpr (may_ask && (std::is_trivially_copyable_v<std::decay_t<Arguments>> && ...)) {
+        // What it had been promised is somebody else's now, or is there again. Its arguments are as
+        // they were, since nothing happens to such ones when they are moved.
         typename look::result_type last;
-        initiation(look(last));
+        initiation(look(last), std::forward<Arguments>(arguments)...);
         if (last) return std::move(*last);
       }
       set_code(error, asio::error::timed_out);
