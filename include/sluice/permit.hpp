@@ -74,8 +74,10 @@ class permit {
    */
   [[nodiscard]] error_code send(T&& value) noexcept {
     if (places_ == 0) return error::full;
+    // Used up before: who is woken by it may run at once, and use this permit, or destroy it.
+    --places_;
     const error_code ec = detail::to_error_code(state_->send_reserved(value));
-    if (!ec) --places_;
+    if (ec) ++places_;
     return ec;
   }
 

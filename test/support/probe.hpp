@@ -107,6 +107,7 @@ class probe {
 
  protected:
   const std::tuple<error_code, Results...>& results() const { return record_->results.value(); }
+  std::tuple<error_code, Results...>& results() { return record_->results.value(); }
 
  private:
   std::shared_ptr<record> record_ = std::make_shared<record>();

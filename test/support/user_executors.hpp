@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -124,6 +125,31 @@ struct posting_executor {
     return a.context == b.context;
   }
   friend bool operator!=(posting_executor a, posting_executor b) noexcept { return !(a == b); }
+};
+
+/// As posting_executor, until it is told to refuse: then execute() throws.
+struct refusing_executor {
+  task_context* context;
+  const bool* refuses;
+
+  template <class F>
+  void execute(F&& f) const {
+    if (*refuses) throw std::runtime_error("refused");
+    context->queue.push(std::decay_t<F>(std::forward<F>(f)));
+  }
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
+
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+
+  refusing_executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+
+  friend bool operator==(refusing_executor a, refusing_executor b) noexcept {
+    return a.context == b.context && a.refuses == b.refuses;
+  }
+  friend bool operator!=(refusing_executor a, refusing_executor b) noexcept { return !(a == b); }
 };
 
 /// Runs everything at once, inside execute().
