@@ -11,7 +11,9 @@
 // An any_io_executor is unwrapped to the executors known here. It could neither honour an allocator
 // nor pass on a function without allocating twice.
 
+#include <sluice/detail/block_cache.hpp>
 #include <sluice/detail/core/waiter.hpp>
+#include <sluice/detail/submission.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution.hpp>
@@ -19,12 +21,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/require.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -55,11 +57,6 @@ class posted {
   core::waiter* waiter_;
   function run_;
 };
-
-/// The executor that counts as outstanding work on another one as long as it exists.
-template <class Executor>
-using work_type = std::decay_t<decltype(asio::prefer(std::declval<const Executor&>(),
-                                                     asio::execution::outstanding_work.tracked))>;
 
 template <class Executor, class = void>
 struct names_context : std::false_type {};
@@ -113,11 +110,26 @@ bool may_outlive_context(const Executor& ex) noexcept {
     return std::is_same_v<Executor, io> || std::is_same_v<Executor, pool>;
 }
 
+/// Whether an executor gives back the memory of a submission before it runs or destroys what was
+/// submitted. A strand may use its allocator even later.
+template <class Executor>
+inline constexpr bool gives_back_first = false;
+
+template <class Allocator, std::uintptr_t Bits>
+inline constexpr bool gives_back_first<asio::io_context::basic_executor_type<Allocator, Bits>> =
+    true;
+
+template <class Allocator, unsigned Bits>
+inline constexpr bool gives_back_first<asio::thread_pool::basic_executor_type<Allocator, Bits>> =
+    true;
+
 /// Runs `f` through exactly this executor, with its memory from `allocator` where it honours that.
 template <class Executor, class Allocator>
 void execute_on(const Executor& ex, const Allocator& allocator, posted&& f) {
-  if constexpr (std::is_same_v<Allocator, asio::recycling_allocator<void>>) {
-    // The known executors recycle by themselves.
+  constexpr bool is_default = std::is_same_v<Allocator, recycling_allocator<void>>;
+  constexpr bool is_buffer = std::is_same_v<Allocator, submission_allocator<void>>;
+  if constexpr (is_default || (is_buffer && !gives_back_first<Executor>)) {
+    // Executors recycle by themselves.
     static_cast<void>(allocator);
     ex.execute(std::move(f));
   } else {

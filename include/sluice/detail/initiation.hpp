@@ -50,6 +50,21 @@ struct channel_access {
   }
 };
 
+/// The handle an operation is begun through, and whether it was tried just before, and was not ready.
+struct origin {
+  std::uint64_t owner;
+  bool tried;
+
+  operator std::uint64_t() const noexcept { return owner; }
+};
+
+inline bool was_tried(const origin& from) noexcept {
+  return from.tried;
+}
+inline bool was_tried(std::uint64_t) noexcept {
+  return false;
+}
+
 /// What an initiation holds on to. Made by an initiating function it only borrows; a token that
 /// stores it, to begin later, makes it an owner. So a token that begins at once pays nothing.
 /**
@@ -189,12 +204,13 @@ class handle_initiation {
     using handler_type = std::decay_t<Handler>;
     auto& state = channel_access::state(handle());
     if constexpr (asks_for_ready_path<handler_type>) {
+      tried_ = true;
       Start::try_now(state.get(), std::forward<Handler>(handler),
                      std::forward<Arguments>(arguments)...);
     } else {
       with_some_executor(channel_access::executor(handle()), [&](const auto& ex) {
         Start::template begin<handler_type>(handler_type(std::forward<Handler>(handler)), ex, state,
-                                            channel_access::owner(handle()),
+                                            origin{channel_access::owner(handle()), tried_},
                                             std::forward<Arguments>(arguments)...);
       });
     }
@@ -209,6 +225,8 @@ class handle_initiation {
   }
 
   Holder holder_;
+  // An initiation is called as a constant by some adapters. It is used by one coroutine only.
+  mutable bool tried_ = false;
 };
 
 /// The initiation that suits a token. `Count` says what it keeps if the token stores it.

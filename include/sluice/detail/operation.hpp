@@ -16,16 +16,18 @@
 // `posted` function object, then complete(). Only the owner touches it, except for the fields of
 // core::waiter, which the lock of the state protects.
 
+#include <sluice/detail/block_cache.hpp>
 #include <sluice/detail/context_service.hpp>
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/executor.hpp>
+#include <sluice/detail/submission.hpp>
+#include <sluice/detail/work.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/detail/handler_tracking.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/version.hpp>
 #if BOOST_ASIO_VERSION >= 102700
 #include <boost/asio/associated_immediate_executor.hpp>
@@ -90,22 +92,26 @@ inline constexpr bool has_immediate_executor =
 template <class Step, class Handler, class IoExecutor>
 class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
-  using allocator_type = asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+  using allocator_type = asio::associated_allocator_t<Handler, recycling_allocator<void>>;
   using storage = typename std::allocator_traits<allocator_type>::template rebind_alloc<operation>;
 
  public:
   /// Begins an operation. Unless this throws, the handler is called or destroyed later.
-  template <class... Arguments>
-  static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
-    storage memory(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+  template <class State, class Owner, class... Arguments>
+  static void begin(Handler&& handler, const IoExecutor& ex, State&& state, Owner owner,
+                    Arguments&&... arguments) {
+    storage memory(asio::get_associated_allocator(handler, recycling_allocator<void>()));
     pending_memory raw{memory, std::allocator_traits<storage>::allocate(memory, 1)};
     operation* op = ::new (static_cast<void*>(raw.address))
-        operation(std::move(handler), ex, std::forward<Arguments>(arguments)...);
+        operation(std::move(handler), ex, std::forward<State>(state),
+                  static_cast<std::uint64_t>(owner), std::forward<Arguments>(arguments)...);
     raw.address = nullptr;
-    op->launch();
+    op->launch(was_tried(owner));
   }
 
  private:
+  static constexpr bool is_recycled = std::is_same_v<allocator_type, recycling_allocator<void>>;
+
   struct pending_memory {
     storage& memory;
     operation* address;
@@ -123,20 +129,23 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   explicit operation(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments)
       : Step(&operation::wake_function, &operation::drop_function,
              std::forward<Arguments>(arguments)...),
-        io_executor_(ex),
         handler_executor_(asio::get_associated_executor(handler, ex)),
-        handler_(std::move(handler)) {}
+        handler_(std::move(handler)) {
+    if (!is_same(handler_executor_, ex)) io_executor_.emplace(ex);
+  }
 
   ~operation() = default;
 
   // An operation that is ready is submitted as it is. Only one that has to wait counts as work: to
-  // count up and down again would stop a context that has no other work, and is not running yet.
-  void launch() {
+  // count up and down again would stop a context that has no other work, and is not running yet. One
+  // that was not ready just now, and is by now, might as well have begun earlier, and waited.
+  void launch(bool was_tried) {
     std::unique_ptr<operation, dropper> unbegun(this);
     track_creation();
     find_homes();
     fill_slot();
-    this->may_wait = false;
+    if (was_tried) start_work();
+    this->may_wait = was_tried;
     for (;;) {
       switch (this->start()) {
         case core::started::ready:
@@ -158,12 +167,20 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     }
   }
 
+  /// The executor of the I/O object, as long as it has not been let go.
+  const auto& io_executor() const noexcept {
+    if constexpr (std::is_same_v<handler_executor, IoExecutor>)
+      return io_executor_ ? *io_executor_ : handler_executor_;
+    else
+      return *io_executor_;
+  }
+
   void find_homes() {
-    const asio::execution_context* io = context_of(*io_executor_);
     const asio::execution_context* own = context_of(handler_executor_);
+    const asio::execution_context* io = io_executor_ ? context_of(*io_executor_) : own;
     this->homes[0] = io;
     this->homes[1] = own == io ? nullptr : own;
-    one_context_ = io == own && (io != nullptr || is_same(handler_executor_, *io_executor_));
+    one_context_ = io == own && (io != nullptr || !io_executor_);
     // A step that comes back to wait for the first time knows that the context in which it runs is
     // alive. It must hear of the end of any other from the beginning.
     this->needs_homes = Step::may_wait_again && !one_context_;
@@ -171,7 +188,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   bool register_homes() {
     auto& state = *this->state();
-    if (auto* io = context_of(*io_executor_); io != nullptr && !register_state(state, *io))
+    if (auto* io = context_of(io_executor()); io != nullptr && !register_state(state, *io))
       return false;
     if (one_context_) return true;
     auto* own = context_of(handler_executor_);
@@ -186,20 +203,21 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
   allocator_type allocator() const noexcept {
-    return asio::get_associated_allocator(handler_, asio::recycling_allocator<void>());
+    return asio::get_associated_allocator(handler_, recycling_allocator<void>());
+  }
+
+  /// Where an executor is to keep the submission: a place in here, if the handler brings no allocator.
+  auto submission_memory() noexcept {
+    if constexpr (is_recycled)
+      return submission_allocator<void>(buffer_);
+    else
+      return allocator();
   }
 
   /// Counts as work on both executors, once if they are the same.
   void start_work() {
-    start_handler_work();
-    if (!io_executor_ || is_same(handler_executor_, *io_executor_)) return;
-    io_work_.emplace(asio::prefer(*io_executor_, asio::execution::outstanding_work.tracked));
-  }
-
-  void start_handler_work() {
-    if (!handler_work_)
-      handler_work_.emplace(
-          asio::prefer(handler_executor_, asio::execution::outstanding_work.tracked));
+    handler_work_.start(handler_executor_);
+    if (io_executor_) io_work_.start(*io_executor_);
   }
 
   void end_work() noexcept {
@@ -211,19 +229,19 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   // submission needs is taken out before, the outstanding work included, which ends after it.
   void submit() {
     posted self(*this, &operation::complete_function);
-    const allocator_type memory = allocator();
-    [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
+    const auto memory = submission_memory();
+    const work<IoExecutor> io_work(std::move(io_work_));
     if constexpr (can_be_posted_to<handler_executor>) {
       const handler_executor ex = handler_executor_;
-      [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
+      const work<handler_executor> own_work(std::move(handler_work_));
       // From now on it lives in the handler's context, and the other one may go. Should it have to
       // wait again it counts as work there only if it can still name it.
       if (!one_context_ && io_executor_ && !may_outlive_context(*io_executor_))
         io_executor_.reset();
       post_to(ex, memory, std::move(self));
     } else {
-      const IoExecutor ex = *io_executor_;
-      start_handler_work();
+      const IoExecutor ex = io_executor();
+      handler_work_.start(handler_executor_);
       self.become(&operation::relay_function);
       post_to(ex, memory, std::move(self));
     }
@@ -232,13 +250,13 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   void submit_ready() {
 #if BOOST_ASIO_VERSION >= 102700
     if constexpr (has_immediate_executor<Handler>) {
-      const auto ex = asio::get_associated_immediate_executor(handler_, *io_executor_);
+      const auto ex = asio::get_associated_immediate_executor(handler_, io_executor());
       // A handler that is bound to an executor as well gets there from the immediate one.
       if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex)) {
-        start_handler_work();
+        handler_work_.start(handler_executor_);
         return execute_on_immediate(ex, &operation::relay_function);
       }
-      [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
+      const work<handler_executor> own_work(std::move(handler_work_));
       return execute_on_immediate(ex, &operation::complete_function);
     }
 #endif
@@ -257,7 +275,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   void execute_on_immediate(const Executor& ex, posted::function run) {
     posted self(*this, run);
     const allocator_type memory = allocator();
-    [[maybe_unused]] const auto io_work = std::exchange(io_work_, std::nullopt);
+    const work<IoExecutor> io_work(std::move(io_work_));
     execute_on(ex, memory, std::move(self));
   }
 
@@ -266,7 +284,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     posted self(*this, &operation::complete_function);
     const handler_executor ex = handler_executor_;
     const allocator_type memory = allocator();
-    [[maybe_unused]] const auto work = std::exchange(handler_work_, std::nullopt);
+    const work<handler_executor> own_work(std::move(handler_work_));
     execute_on(ex, memory, std::move(self));
   }
 
@@ -353,14 +371,14 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   void track_creation() {
 #if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
-    if (asio::execution_context* context = context_of(*io_executor_))
+    if (asio::execution_context* context = context_of(io_executor()))
       BOOST_ASIO_HANDLER_CREATION((*context, *this, "sluice", this->state(), 0, Step::name));
 #endif
   }
 
   /// Frees the operation. Its handler has been moved to `handler`, or is destroyed last of all.
   void destroy(const Handler& handler) noexcept {
-    storage memory(asio::get_associated_allocator(handler, asio::recycling_allocator<void>()));
+    storage memory(asio::get_associated_allocator(handler, recycling_allocator<void>()));
     this->~operation();
     std::allocator_traits<storage>::deallocate(memory, this, 1);
   }
@@ -387,12 +405,13 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   static void complete_function(core::waiter& w) { self(w).complete(); }
   static void relay_function(core::waiter& w) { self(w).relay(); }
 
-  std::optional<IoExecutor> io_executor_;
   const handler_executor handler_executor_;
+  std::optional<IoExecutor> io_executor_;  // unless it is the same
   Handler handler_;
   bool one_context_ = false;
-  std::optional<work_type<handler_executor>> handler_work_;
-  std::optional<work_type<IoExecutor>> io_work_;
+  work<handler_executor> handler_work_;
+  work<IoExecutor> io_work_;
+  std::conditional_t<is_recycled, submission_buffer, no_buffer> buffer_;
 };
 
 }  // namespace sluice::detail

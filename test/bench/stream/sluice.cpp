@@ -3,6 +3,8 @@
 // sluice      as it comes: any_io_executor, no token named
 // sluice-io   the same with the executor type of io_context
 // sluice-try  as sluice, but what can be done at once is done by try_send and try_receive
+// sluice-each   sends one by one as sluice, receives by async_for_each
+// sluice-batch  sends 64 at a time by async_send_all, receives by async_for_each
 
 #include "frame/run_context.hpp"
 #include "stream/stream.hpp"
@@ -19,8 +21,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <functional>
 #include <list>
 #include <utility>
+#include <vector>
 
 namespace bench {
 namespace {
@@ -63,6 +67,40 @@ struct try_first {
       if (!value) co_return;
       received.sum += *value;
     }
+  }
+};
+
+struct each {
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> produce(
+      sluice::sender<message, ChannelExecutor, Threading> tx, message first, message count) {
+    return plainly::produce<Executor>(std::move(tx), first, count);
+  }
+
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> consume(
+      sluice::receiver<message, ChannelExecutor, Threading> rx, tally& received) {
+    co_await rx.async_for_each([&](message value) { received.sum += value; });
+  }
+};
+
+struct batches {
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> produce(
+      sluice::sender<message, ChannelExecutor, Threading> tx, message first, message count) {
+    constexpr message most = 64;
+    std::vector<message> values;
+    for (const message end = first + count; first != end;) {
+      values.clear();
+      for (message n = 0; n != most && first != end; ++n) values.push_back(first++);
+      co_await tx.async_send_all(std::ref(values));
+    }
+  }
+
+  template <class Executor, class ChannelExecutor, class Threading>
+  static asio::awaitable<void, Executor> consume(
+      sluice::receiver<message, ChannelExecutor, Threading> rx, tally& received) {
+    return each::consume<Executor>(std::move(rx), received);
   }
 };
 
@@ -113,6 +151,8 @@ const bool added[] = {
     add_streams("sluice", every_stream, run_flavour<plainly, any, any>),
     add_streams("sluice-io", every_stream, run_flavour<plainly, io, io_and_token>),
     add_streams("sluice-try", has_buffer, run_flavour<try_first, any, any>),
+    add_streams("sluice-each", every_stream, run_flavour<each, any, any>),
+    add_streams("sluice-batch", every_stream, run_flavour<batches, any, any>),
 };
 
 }  // namespace
