@@ -91,7 +91,7 @@ class broadcast_send_step : public step<State, core::broadcast_send_waiter<T>> {
 
   broadcast_send_step(core::waiter::function on_wake, core::waiter::function on_drop,
                       core::state_ref<State> counted, std::uint64_t owner_id,
-                      Source&& source) noexcept
+                      Source source) noexcept
       : base(on_wake, on_drop, std::move(counted), owner_id),
         source_(std::forward<Source>(source)) {
     this->value = std::addressof(source_);

@@ -58,7 +58,7 @@ class send_step : public step<State, core::send_waiter<T>> {
   static constexpr const char* name = "async_send";
 
   send_step(core::waiter::function on_wake, core::waiter::function on_drop,
-            core::state_ref<State> counted, std::uint64_t owner_id, Source&& source) noexcept
+            core::state_ref<State> counted, std::uint64_t owner_id, Source source) noexcept
       : base(on_wake, on_drop, std::move(counted), owner_id),
         source_(std::forward<Source>(source)) {
     this->offered = std::addressof(source_);
