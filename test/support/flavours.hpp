@@ -83,6 +83,10 @@ inline constexpr any_threading rendezvous_flavours{1, {rendezvous}};
 inline constexpr flavour_list<sluice::multi_threaded> threaded_flavours{
     4, {bounded_one, bounded_many, rendezvous, unbounded}};
 
+/// Those of them in which a send may have to wait.
+inline constexpr flavour_list<sluice::multi_threaded> limited_threaded_flavours{
+    3, {bounded_one, bounded_many, rendezvous}};
+
 inline std::string name_of(flavour_of<sluice::multi_threaded>) {
   return "multi_threaded";
 }

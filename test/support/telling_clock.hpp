@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace support {
 
@@ -20,7 +21,9 @@ struct telling_clock {
 
   static time_point now() noexcept {
     const time_point time{duration(time_.load())};
+    static thread_local unsigned last_round = 0;
     ++asked_;
+    if (std::exchange(last_round, round_.load()) != round_) ++threads_;
     return time;
   }
 
@@ -29,24 +32,31 @@ struct telling_clock {
   /// A moment that does not come by itself.
   static time_point deadline() noexcept { return start() + std::chrono::hours(1); }
 
-  /// It is the start, and nobody has asked.
+  /// It is the start, and nobody has asked. There must be no thread that could.
   static void reset() noexcept {
+    ++round_;
     time_ = 0;
     asked_ = 0;
+    threads_ = 0;
   }
 
-  /// Waits until so many threads wait, or as often.
-  static void wait_for_waiting(unsigned count = 1) {
+  /// Blocks until so many threads wait.
+  static void wait_for_waiting(unsigned threads = 1) {
+    while (threads_ < threads) std::this_thread::yield();
+  }
+
+  /// Blocks until the clock has been asked so often.
+  static void wait_for_questions(unsigned count) {
     while (asked_ < count) std::this_thread::yield();
   }
 
   static void set(time_point t) noexcept { time_ = t.time_since_epoch().count(); }
 
-  static unsigned asked() noexcept { return asked_; }
-
  private:
   static inline std::atomic<rep> time_{0};
   static inline std::atomic<unsigned> asked_{0};
+  static inline std::atomic<unsigned> threads_{0};
+  static inline std::atomic<unsigned> round_{1};
 };
 
 }  // namespace support
