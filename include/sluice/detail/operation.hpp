@@ -226,18 +226,22 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
   // The operation that is posted may run, and be gone, before the post returns. So everything the
-  // submission needs is taken out before, the outstanding work included, which ends after it.
+  // submission needs is taken out before. Work on the handler's executor stays with the operation.
   void submit() {
+    if (!io_executor_) return submit_handler();
+    const work<IoExecutor> io_work(std::move(io_work_));
+    // From now on it lives in the handler's context, and the other one may go. Should it have to wait
+    // again it counts as work there only if it can still name it.
+    if (can_be_posted_to<handler_executor> && !one_context_ && !may_outlive_context(*io_executor_))
+      io_executor_.reset();
+    submit_handler();
+  }
+
+  void submit_handler() {
     posted self(*this, &operation::complete_function);
     const auto memory = submission_memory();
-    const work<IoExecutor> io_work(std::move(io_work_));
     if constexpr (can_be_posted_to<handler_executor>) {
       const handler_executor ex = handler_executor_;
-      const work<handler_executor> own_work(std::move(handler_work_));
-      // From now on it lives in the handler's context, and the other one may go. Should it have to
-      // wait again it counts as work there only if it can still name it.
-      if (!one_context_ && io_executor_ && !may_outlive_context(*io_executor_))
-        io_executor_.reset();
       post_to(ex, memory, std::move(self));
     } else {
       const IoExecutor ex = io_executor();
