@@ -174,8 +174,8 @@ BOOST_AUTO_TEST_CASE(K3_a_handler_may_own_its_memory) {
   struct owner {
     using allocator_type = tracked_allocator<void>;
     allocator_type get_allocator() const noexcept { return allocator_type(*log); }
-    void operator()(sluice::error_code) {}
-    void operator()(sluice::error_code, std::optional<message>) {}
+    template <class... Results>
+    void operator()(sluice::error_code, Results&&...) {}
     std::shared_ptr<allocator_log> log = std::make_shared<allocator_log>();
   };
   for (course way : courses) {

@@ -17,6 +17,7 @@
 // name_of_the_rule/type_function_form/course. There `function` is the entry of type `Function`, and
 // `way` is the course.
 
+#include "conformance/broadcast_ends.hpp"
 #include "conformance/ends.hpp"
 #include "conformance/handles.hpp"
 #include "conformance/oneshot_ends.hpp"
@@ -87,6 +88,21 @@ inline constexpr auto functions = std::make_tuple(
   function<sending_end, void(error_code)>("sender", "async_send", "by_reference",
     [](auto&& tx, message& value, auto&&... token) {
       return PASS(tx).async_send(std::ref(value), PASS(token)...); }),
+  function<broadcast_receiving_end, void(error_code, std::optional<letter>)>(
+    "broadcast_receiver", "async_receive", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_receive(PASS(token)...); }),
+  function<broadcast_sending_end, void(error_code, std::size_t)>(
+    "broadcast_sender", "async_send", "by_value",
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send(letter(value.id()), PASS(token)...); }),
+  function<broadcast_sending_end, void(error_code, std::size_t)>(
+    "broadcast_sender", "async_send", "by_reference",
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send(std::ref(letter_for(value)), PASS(token)...); }),
+  function<broadcast_closing_end, void(error_code)>("broadcast_sender", "async_wait_closed", "",
+    [](auto&& tx, message&, auto&&... token) {
+      return PASS(tx).async_wait_closed(PASS(token)...); }),
   function<closing_end, void(error_code)>("sender", "async_wait_closed", "",
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }),
