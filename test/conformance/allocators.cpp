@@ -63,6 +63,15 @@ void check_memory(const Function& function, course way, const Executor& ex, int 
   BOOST_TEST(memory.log.wrong == 0);
 }
 
+/// A handler that owns the memory of its operation.
+struct memory_owner {
+  using allocator_type = tracked_allocator<void>;
+  allocator_type get_allocator() const noexcept { return allocator_type(*log); }
+  template <class... Results>
+  void operator()(sluice::error_code, Results&&...) {}
+  std::shared_ptr<allocator_log> log = std::make_shared<allocator_log>();
+};
+
 }  // namespace
 
 FOR_EACH_FUNCTION(K3_operation_and_submission_use_the_associated_allocator) {
@@ -171,13 +180,6 @@ FOR_EACH_FUNCTION(K3_what_is_never_called_is_freed_too) {
 
 // The owner of the memory may be the handler itself, so that its last copy must go after the memory.
 BOOST_AUTO_TEST_CASE(K3_a_handler_may_own_its_memory) {
-  struct owner {
-    using allocator_type = tracked_allocator<void>;
-    allocator_type get_allocator() const noexcept { return allocator_type(*log); }
-    template <class... Results>
-    void operator()(sluice::error_code, Results&&...) {}
-    std::shared_ptr<allocator_log> log = std::make_shared<allocator_log>();
-  };
   for (course way : courses) {
     for_each_function([&](const auto& function) {
       using function_type = std::decay_t<decltype(function)>;
@@ -185,7 +187,7 @@ BOOST_AUTO_TEST_CASE(K3_a_handler_may_own_its_memory) {
         asio::io_context context;
         typename function_type::template end<io_executor, sluice::multi_threaded> end(
             context.get_executor(), way);
-        owner handler;
+        memory_owner handler;
         std::weak_ptr<allocator_log> log = handler.log;
         function.call(end, std::move(handler));
         end.steer(way);

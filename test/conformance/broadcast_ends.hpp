@@ -72,9 +72,9 @@ class broadcast_receiving_end {
 template <class Executor, class Threading>
 class broadcast_sending_end {
  public:
-  broadcast_sending_end(const Executor& ex, course way) : handle(ex, 1), other(handle.subscribe()) {
+  broadcast_sending_end(const Executor& ex, course way)
+      : handle(ex, 1), known(handle), other(handle.subscribe()) {
     if (waits(way)) static_cast<void>(handle.try_send(letter(0)));
-    known = handle;
     if (way == course::closed_before) handle.close();
     if (way == course::on_empty_handle) moved_to = std::move(handle);
   }
@@ -109,9 +109,9 @@ class broadcast_sending_end {
 template <class Executor, class Threading>
 class broadcast_closing_end {
  public:
-  broadcast_closing_end(const Executor& ex, course way) : handle(ex, 1), other(handle.subscribe()) {
+  broadcast_closing_end(const Executor& ex, course way)
+      : handle(ex, 1), known(handle), other(handle.subscribe()) {
     if (way == course::at_once) other = {};
-    known = handle;
     if (way == course::closed_before) handle.close();
     if (way == course::on_empty_handle) moved_to = std::move(handle);
   }

@@ -194,10 +194,10 @@ FOR_EACH_FUNCTION(K5_a_posted_operation_keeps_no_strand_of_the_handle) {
   asio::io_context own_context;
   recorder seen;
   result expected;
+  using end_type = typename Function::template end<asio::any_io_executor, sluice::multi_threaded>;
   {
     asio::io_context context;
-    typename Function::template end<asio::any_io_executor, sluice::multi_threaded> end(
-        asio::make_strand(context), way);
+    end_type end(asio::make_strand(context), way);
     function.call(end, asio::bind_executor(own_context, seen.get_handler()));
     end.steer(way);
     expected = end.expected(way);
@@ -206,7 +206,7 @@ FOR_EACH_FUNCTION(K5_a_posted_operation_keeps_no_strand_of_the_handle) {
   own_context.run();
   BOOST_TEST(seen.calls() == 1);
   // What a receive was to take has gone with the last receiver.
-  if (!expected.carries)
+  if (!expected.carries || !can_be_left<end_type>::value)
     BOOST_TEST(seen.last() == expected);
   else
     BOOST_TEST(seen.last() == aborted);
