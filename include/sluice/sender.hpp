@@ -401,6 +401,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   struct start_send {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor, class... Arguments>
     static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
@@ -420,6 +421,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   struct start_send_reference {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor>
     static void begin(Handler&& handler, const IoExecutor& ex,
@@ -438,6 +440,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   struct start_send_all {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor, class Values>
     static void begin(Handler&& handler, const IoExecutor& ex,
@@ -460,6 +463,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   struct start_reserve {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor>
     static void begin(Handler&& handler, const IoExecutor& ex,
@@ -485,6 +489,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   struct start_wait_closed {
     static constexpr std::size_t argument_count = 0;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor, class... Arguments>
     static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {

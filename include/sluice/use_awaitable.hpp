@@ -32,10 +32,11 @@ namespace sluice {
  * Other operations are handed to `asio::use_awaitable`. The type of the result, the exceptions
  * and the meaning of the coroutine's cancellation state are the same.
  *
- * It does so only where nobody can cancel the coroutine, that is, where its cancellation state is not
- * connected: not in a branch of `operator||`, for example. There an operation that took its message
- * at once could lose the race afterwards, and the message with it. In such a coroutine it behaves
- * as `asio::use_awaitable`, which takes the message as the last step before it goes on.
+ * A receive does so only where nobody can cancel the coroutine, that is, where its cancellation state is
+ * not connected: not in a branch of `operator||`, for example. There an operation that took its
+ * message at once could lose the race afterwards, and the message with it. In such a coroutine it
+ * behaves as with `asio::use_awaitable`, and takes the message as the last step before it goes on. Sends,
+ * which are accepted when they are begun if they can be, go on at once everywhere.
  *
  * After 128 operations in a row that were ready, a thread goes through the executor once, so that a
  * busy channel cannot starve a timer.
@@ -154,8 +155,8 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
                               InitArgs&&... args) {
     using ours = typename sluice::detail::inner_initiation<std::decay_t<Initiation>>::type;
     if constexpr (tries_first<ours, sizeof...(InitArgs)>())
-      return try_first(std::decay_t<Initiation>(std::forward<Initiation>(initiation)),
-                       std::decay_t<InitArgs>(std::forward<InitArgs>(args))...);
+      return try_first<ours>(std::decay_t<Initiation>(std::forward<Initiation>(initiation)),
+                             std::decay_t<InitArgs>(std::forward<InitArgs>(args))...);
     else
       return async_initiate<plain_token, R(Args...)>(std::forward<Initiation>(initiation), token(),
                                                      std::forward<InitArgs>(args)...);
@@ -176,10 +177,14 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
     return plain;
   }
 
-  template <class Initiation, class... InitArgs>
+  template <class Ours, class Initiation, class... InitArgs>
   static return_type try_first(Initiation initiation, InitArgs... args) {
-    const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
-    if (!cancellation.slot().is_connected() && sluice::detail::ready_budget::take()) {
+    bool tries = Ours::takes_effect_at_start;
+    if constexpr (!Ours::takes_effect_at_start) {
+      const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
+      tries = !cancellation.slot().is_connected();
+    }
+    if (tries && sluice::detail::ready_budget::take()) {
       using handler = sluice::detail::ready_handler<std::decay_t<Args>...>;
       typename handler::result_type ready;
       std::move(initiation)(handler(ready), std::move(args)...);

@@ -133,11 +133,21 @@ struct sender_share {
   }
 };
 
+/// Whether an operation that is ready has its effect when it is begun, as sends have, and not when it
+/// completes. Then to try first changes nothing for those who may cancel it.
+template <class Start, class = void>
+struct takes_effect_at_start : std::false_type {};
+
+template <class Start>
+struct takes_effect_at_start<Start, std::enable_if_t<Start::takes_effect_at_start>>
+    : std::true_type {};
+
 /// Begins, for any token, one kind of operation; which one, `Start` says:
 /**
- * Start::begin<Handler>(...)   makes an operation of it
- * Start::try_now(...)          calls the handler now if the operation is ready, else does nothing
- * Start::argument_count        how many arguments it has besides the handler
+ * Start::begin<Handler>(...)     makes an operation of it
+ * Start::try_now(...)            calls the handler now if the operation is ready, else does nothing
+ * Start::argument_count          how many arguments it has besides the handler
+ * Start::takes_effect_at_start   true for those that do; may be missing
  */
 template <class Start, class State, class Count, class Executor>
 class channel_initiation {
@@ -145,6 +155,7 @@ class channel_initiation {
   using executor_type = Executor;
   using sluice_initiation = channel_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
+  static constexpr bool takes_effect_at_start = detail::takes_effect_at_start<Start>::value;
 
   channel_initiation(State* state, std::uint64_t owner, const executor_holder<Executor>& ex)
       : state_(state), owner_(owner), executor_(ex) {}
@@ -189,6 +200,7 @@ class handle_initiation {
   using executor_type = typename Handle::executor_type;
   using sluice_initiation = handle_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
+  static constexpr bool takes_effect_at_start = detail::takes_effect_at_start<Start>::value;
 
   explicit handle_initiation(Holder holder) noexcept : holder_(std::move(holder)) {}
 
