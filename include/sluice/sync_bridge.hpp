@@ -16,6 +16,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <type_traits>
@@ -131,6 +132,9 @@ class sync_bridge {
   void close() noexcept {
     if (line_) line_->close();
   }
+
+  /// How many functions wait: those that run or are over are not among them.
+  [[nodiscard]] std::size_t size() const noexcept { return line_ ? line_->size() : 0; }
 
   [[nodiscard]] bool is_closed() const noexcept { return !line_ || line_->is_closed(); }
 

@@ -9,7 +9,7 @@
 // gone: then the whole line is refused.
 //
 // A job is, in turn, in the line; with the runner, which runs it; over. Or it is taken out of the line,
-// and refused, by whoever has taken it out. `mutex_` protects the line and the two flags. Jobs are run,
+// and refused, by whoever has taken it out. `mutex_` protects the line, its size and the two flags. Jobs are run,
 // refused and destroyed without it.
 
 #include <sluice/detail/core/deadline.hpp>
@@ -20,6 +20,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -64,6 +65,7 @@ class bridge_line {
     (last_ ? last_->next_ : first_) = &job;
     last_ = &job;
     job.waits_ = true;
+    ++size_;
     return std::exchange(has_runner_, true) ? joined::waits : joined::needs_runner;
   }
 
@@ -99,6 +101,11 @@ class bridge_line {
     return closed_;
   }
 
+  std::size_t size() noexcept {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return size_;
+  }
+
   /// The runner is gone. What joins from now on gets another one.
   void give_up() noexcept {
     bridge_job* refused;
@@ -128,18 +135,21 @@ class bridge_line {
     (job.previous_ ? job.previous_->next_ : first_) = job.next_;
     (job.next_ ? job.next_->previous_ : last_) = job.previous_;
     job.waits_ = false;
+    --size_;
   }
 
   /// Takes all jobs out; they are linked still, for whoever refuses them.
   bridge_job* unlink_all() noexcept {
     for (bridge_job* job = first_; job != nullptr; job = job->next_) job->waits_ = false;
     last_ = nullptr;
+    size_ = 0;
     return std::exchange(first_, nullptr);
   }
 
   std::mutex mutex_;
   bridge_job* first_ = nullptr;
   bridge_job* last_ = nullptr;
+  std::size_t size_ = 0;
   bool has_runner_ = false;
   bool closed_ = false;
 };
