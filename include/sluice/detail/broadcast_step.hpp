@@ -106,7 +106,9 @@ class broadcast_send_step : public step<State, core::broadcast_send_waiter<T>> {
     std::get<0>(result) = to_error_code(seen);
     std::get<1>(result) = this->reached;
     // A message that is sent to nobody is gone all the same.
-    if (seen == core::outcome::success && this->reached == 0) T gone(std::move(*this->value));
+    if (seen == core::outcome::success && this->reached == 0) {
+      [[maybe_unused]] const T gone(std::move(*this->value));
+    }
   }
 
  private:

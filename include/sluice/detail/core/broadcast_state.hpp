@@ -70,7 +70,9 @@ class broadcast_state final : public broadcast_core<Threading> {
       if (base::lossless_ && !base::has_place()) return outcome::none;
       seen = accept(value, reached, displaced, s.wakes);
     }
-    if (seen == outcome::success && reached == 0) T gone(std::move(value));
+    if (seen == outcome::success && reached == 0) {
+      [[maybe_unused]] const T gone(std::move(value));
+    }
     return seen;
   }
 
