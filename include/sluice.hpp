@@ -14,5 +14,8 @@
 #include <sluice/sync_wait.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
+#include <sluice/watch.hpp>
+#include <sluice/watch_receiver.hpp>
+#include <sluice/watch_sender.hpp>
 
 #endif  // SLUICE_HPP
