@@ -18,6 +18,7 @@
 //   lazy_senders              how many senders an operation counts as that is not started yet
 //   is_left()                 optional: what it would have taken, had it not been cancelled, is there
 //   stays_open                optional: the other side is not closed when this one has gone
+//   looks_first               optional: what waits has to run once before it does; see let_wait()
 
 #include "support/message.hpp"
 #include "support/recorder.hpp"

@@ -150,6 +150,7 @@ FOR_EACH_FUNCTION(K2_a_waiting_operation_is_work_for_the_handles_executor) {
     BOOST_TEST(log.work == 0);
     recorder seen;
     function.call(end, seen.get_handler());
+    let_wait(end, context);
     if (waits(way)) {
       BOOST_TEST(log.work == 1);
       context.poll();
@@ -177,10 +178,14 @@ FOR_EACH_FUNCTION(K2_a_waiting_operation_is_work_for_both_executors) {
                                            seen.get_handler()));
     if (waits(way)) {
       let_wait(end, own_context);
-      BOOST_TEST(log.work == 1);
+      // What has run once before it waits may have let go of the handle's executor, which may be one
+      // that must not outlive its context.
+      if (!looks_first<decltype(end)>::value) {
+        BOOST_TEST(log.work == 1);
+        context.poll();
+        BOOST_TEST(!context.stopped());
+      }
       BOOST_TEST(own_log.work == 1);
-      context.poll();
-      BOOST_TEST(!context.stopped());
       own_context.poll();
       BOOST_TEST(!own_context.stopped());
     }

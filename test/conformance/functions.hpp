@@ -21,6 +21,7 @@
 #include "conformance/ends.hpp"
 #include "conformance/handles.hpp"
 #include "conformance/oneshot_ends.hpp"
+#include "conformance/watch_ends.hpp"
 
 #include <sluice/error.hpp>
 
@@ -29,6 +30,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -115,7 +117,17 @@ inline constexpr auto functions = std::make_tuple(
   function<oneshot_receiving_end, void(error_code, std::optional<message>)>(
     "oneshot_receiver", "async_receive", "",
     [](auto&& rx, message&, auto&&... token) {
-      return PASS(rx).async_receive(PASS(token)...); }));
+      return PASS(rx).async_receive(PASS(token)...); }),
+  function<watch_receiving_end, void(error_code, bool)>("watch_receiver", "async_changed", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_changed(PASS(token)...); }),
+  function<watch_testing_end, void(error_code, std::shared_ptr<const int>)>(
+    "watch_receiver", "async_wait_for", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_wait_for([](int latest) { return latest != 0; }, PASS(token)...); }),
+  function<watch_closing_end, void(error_code)>("watch_sender", "async_wait_closed", "",
+    [](auto&& tx, message&, auto&&... token) {
+      return PASS(tx).async_wait_closed(PASS(token)...); }));
 #undef PASS
 // clang-format on
 

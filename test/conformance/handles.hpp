@@ -90,6 +90,20 @@ struct stays_open : std::false_type {};
 template <class End>
 struct stays_open<End, std::void_t<decltype(End::stays_open)>> : std::true_type {};
 
+template <class End, class = void>
+struct looks_first : std::false_type {};
+template <class End>
+struct looks_first<End, std::void_t<decltype(End::looks_first)>> : std::true_type {};
+
+/// Lets an operation wait that has to run once before it knows whether it does.
+template <class End, class Context>
+void let_wait(const End&, [[maybe_unused]] Context& context) {
+  if constexpr (looks_first<End>::value) {
+    context.poll();
+    context.restart();
+  }
+}
+
 /// Uses handles like this one while they come and go.
 template <class Handle>
 void come_and_go(const Handle& handle) {
