@@ -129,10 +129,10 @@ class sync_receiver : public detail::sync_end<receiver<T, Executor, Threading>> 
     using pointer = T*;
     using reference = T&;
 
-    /// What a blocked call has received last.
+    /// The message that the iterator stood at.
     struct held {
       T value;
-      T& operator*() noexcept { return value; }
+      T&& operator*() noexcept { return std::move(value); }
     };
 
     iterator() = default;
