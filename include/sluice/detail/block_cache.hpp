@@ -110,14 +110,14 @@ class block_cache {
 
     block* pop(std::size_t size) noexcept {
       chain& c = chains[size];
-      if (c.first == nullptr && state == open) {
+      if (c.first == nullptr && is_open()) {
         if (block* b = store::shared().get(size)) c = chain{b, bundle};
       }
       return c.pop();
     }
 
     void push(std::size_t size, block* b) noexcept {
-      if (state != open) return first_push(size, b);
+      if (!is_open()) return ::operator delete(b);
       chain& c = chains[size];
       c.push(b);
       if (c.count < 2 * bundle) return;
@@ -126,12 +126,13 @@ class block_cache {
       if (!store::shared().put(size, surplus.first)) free_chain(surplus.first);
     }
 
-    void first_push(std::size_t size, block* b) noexcept {
-      if (state == shut) return ::operator delete(b);
-      state = open;
-      static thread_local closer at_exit{this};
-      at_exit.use();
-      push(size, b);
+    bool is_open() noexcept {
+      if (state == untouched) {
+        state = open;
+        static thread_local closer at_exit{this};
+        at_exit.use();
+      }
+      return state == open;
     }
   };
 
