@@ -2,20 +2,19 @@
 #ifndef SLUICE_TEST_CORE_REFERENCE_HPP
 #define SLUICE_TEST_CORE_REFERENCE_HPP
 
-// A channel as its rules describe it (D1 to D7, C1 to C5, K4, K5), with none of the mechanism of the
-// real one: a deque, and a list of parties that wait. After each step follow() works out from scratch
-// what has to happen now, so it cannot forget to hand something on.
+// A channel as its rules describe it (D1 to D7, C1 to C5, K4, K5, P1, P2), with none of the mechanism
+// of the real one: values, and a list of parties that wait. After each step follow() works out from
+// scratch what has to happen now, so it cannot forget to hand something on.
 
 #include <sluice/detail/core/waiter.hpp>
 
 #include <boost/system/error_code.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <utility>
+#include <vector>
 
 namespace core_test {
 
@@ -23,7 +22,8 @@ using sluice::detail::core::outcome;
 
 constexpr std::size_t places = 5;  // parties that exist at a time
 
-enum class role : unsigned char { none, receive, send, closer };
+enum class role : unsigned char { none, receive, send, closer, reserve };
+constexpr std::size_t roles = 5;
 
 enum class being : unsigned char {
   waiting,
@@ -42,7 +42,9 @@ struct party {
   unsigned char owner = 1;    // the handle it was begun through
   unsigned homes = 0;         // a bit for each context that it must not outlive
   unsigned handler_home = 0;  // the one that its handler runs in
-  int number = 0;             // the value it sends, while it has it
+  int number = 0;             // the first of the values it sends
+  std::size_t wanted = 0;     // how many values it sends, or places it reserves
+  std::size_t accepted = 0;   // how many of its values have gone
   std::uint64_t arrival = 0;
 };
 
@@ -54,23 +56,26 @@ class line {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   std::size_t front() const { return entries_[0]; }
-  const unsigned char* begin() const { return entries_.data(); }
-  const unsigned char* end() const { return entries_.data() + size_; }
-  unsigned char* begin() { return entries_.data(); }
-  unsigned char* end() { return entries_.data() + size_; }
+  const unsigned char* begin() const { return entries_; }
+  const unsigned char* end() const { return entries_ + size_; }
+  unsigned char* begin() { return entries_; }
+  unsigned char* end() { return entries_ + size_; }
 
   friend bool operator==(const line& a, const line& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    if (a.size_ != b.size_) return false;
+    for (std::size_t i = 0; i != a.size_; ++i)
+      if (a.entries_[i] != b.entries_[i]) return false;
+    return true;
   }
 
  private:
-  std::array<unsigned char, 4 * places> entries_{};
+  unsigned char entries_[4 * places];
   std::size_t size_ = 0;
 };
 
 /// What happens in a step to those who wait.
 struct effects {
-  line woken[4];         // by role, in order
+  line woken[roles];     // by role, in order
   unsigned dropped = 0;  // a bit for each place
 
   line& woken_as(role what) { return woken[static_cast<std::size_t>(what)]; }
@@ -83,41 +88,83 @@ class reference {
   /// Who stands in line for something, in the order of arrival.
   line in_line(role what) const {
     line result;
-    for (std::size_t i = 0; i != places; ++i)
-      if (parties[i].what == what && parties[i].at == being::waiting) result.add(i);
-    std::sort(result.begin(), result.end(), [this](std::size_t a, std::size_t b) {
-      return parties[a].arrival < parties[b].arrival;
-    });
+    std::uint64_t after = 0;
+    for (std::size_t i = next_in(what, after); i != places; i = next_in(what, after)) {
+      result.add(i);
+      after = parties[i].arrival + 1;
+    }
     return result;
+  }
+
+  /// Who stands in line for something, and is the first who arrived at `after`, or later.
+  std::size_t next_in(role what, std::uint64_t after = 0) const {
+    std::size_t found = places;
+    for (std::size_t i = 0; i != places; ++i) {
+      const party& p = parties[i];
+      if (p.what == what && p.at == being::waiting && p.arrival >= after &&
+          (found == places || p.arrival < parties[found].arrival))
+        found = i;
+    }
+    return found;
   }
 
   std::size_t count(role what, being at) const {
     std::size_t n = 0;
-    for (const party& p : parties) n += p.what == what && p.at == at;
+    for (const party& p : parties)
+      if (p.what == what && p.at == at) ++n;
     return n;
   }
 
-  std::size_t pending() const { return count(role::send, being::waiting); }
+  /// The values of pending sends.
+  std::size_t pending() const {
+    std::size_t n = 0;
+    for (const party& p : parties)
+      if (p.what == role::send && p.at == being::waiting) n += p.wanted - p.accepted;
+    return n;
+  }
+
   std::size_t promised() const { return count(role::receive, being::promised); }
   std::size_t receivable() const { return buffer.size() + pending(); }
-  bool ended() const { return closed && receivable() == 0; }
+
+  /// What there is for a receive that was promised nothing.
+  std::size_t unpromised() const {
+    const std::size_t there = receivable();
+    const std::size_t theirs = promised();
+    return there > theirs ? there - theirs : 0;
+  }
+
+  // P2: what is reserved may still be used.
+  bool ended() const { return closed && permits == 0 && receivable() == 0; }
+
+  // P1: a reserved place is not free.
+  bool has_free(std::size_t wanted) const { return wanted <= capacity - used(); }
+
+  bool is_line_empty() const {
+    return next_in(role::send) == places && next_in(role::reserve) == places;
+  }
 
   /// Whether a send that cannot wait may pass. D7: at a rendezvous a place is what a waiting receive
   /// lends that has been promised nothing.
   bool has_place() const {
-    if (closed || pending() != 0) return false;
-    return capacity == 0 ? count(role::receive, being::waiting) != 0 : buffer.size() < capacity;
+    if (closed || !is_line_empty()) return false;
+    return capacity == 0 ? next_in(role::receive) != places : has_free(1);
+  }
+
+  /// What a reservation is told that does not wait; `none` if it would have to.
+  outcome reserve(std::size_t wanted) {
+    if (capacity == 0) return outcome::unsupported;
+    if (wanted > capacity) return outcome::invalid;
+    if (closed) return outcome::closed;
+    if (!is_line_empty() || !has_free(wanted)) return outcome::none;
+    permits += wanted;
+    return outcome::success;
   }
 
   /// The oldest value goes to whoever takes it.
   int take(effects& e) {
-    if (buffer.empty()) {
-      const std::size_t first = in_line(role::send).front();
-      settle(first, outcome::success, e);
-      return std::exchange(parties[first].number, 0);
-    }
+    if (buffer.empty()) return take_from(next_in(role::send), e);
     int number = buffer.front();
-    buffer.pop_front();
+    buffer.erase(buffer.begin());
     return number;
   }
 
@@ -131,6 +178,14 @@ class reference {
     }
   }
 
+  /// It goes without having completed. D6: what it was granted goes on.
+  void lose(std::size_t place) {
+    party& p = parties[place];
+    const bool granted = p.at == being::settled && p.fate == outcome::success;
+    if (p.what == role::reserve && granted) permits -= p.wanted;
+    p.at = being::settled;
+  }
+
   /// Whatever has to happen now, until nothing has to.
   void follow(effects& e) {
     while (follow_once(e) || refuse_once(e)) {
@@ -138,8 +193,9 @@ class reference {
   }
 
   const std::size_t capacity;
-  std::deque<int> buffer;
-  std::array<party, places> parties;
+  std::vector<int> buffer;
+  party parties[places];
+  std::size_t permits = 0;  // places that are reserved, and neither used nor given back
   std::size_t senders = 1;
   std::size_t receivers = 1;
   bool closed = false;
@@ -149,11 +205,30 @@ class reference {
   std::uint64_t arrivals = 0;
 
  private:
+  // A rendezvous has one value at most, in a place that was lent.
+  std::size_t used() const {
+    const std::size_t n = buffer.size() + permits;
+    return n < capacity ? n : capacity;
+  }
+
+  /// Takes the next value of a pending send.
+  int take_from(std::size_t place, effects& e) {
+    party& p = parties[place];
+    const int number = p.number + static_cast<int>(p.accepted);
+    if (++p.accepted == p.wanted) settle(place, outcome::success, e);
+    return number;
+  }
+
   bool settle(std::size_t place, outcome fate, effects& e) {
     parties[place].at = being::settled;
     parties[place].fate = fate;
     e.woken_as(parties[place].what).add(place);
     return true;
+  }
+
+  bool settle_first(role what, outcome fate, effects& e) {
+    const std::size_t i = next_in(what);
+    return i != places && settle(i, fate, e);
   }
 
   // D6: one that is refused by its executor is destroyed, and passes on what it was promised.
@@ -162,7 +237,7 @@ class reference {
       for (std::size_t i : woken)
         if (parties[i].refusing && (e.dropped & 1u << i) == 0) {
           e.dropped |= 1u << i;
-          parties[i].at = being::settled;
+          lose(i);
           return true;
         }
     return false;
@@ -171,35 +246,45 @@ class reference {
   bool follow_once(effects& e) {
     // C3: without receivers nothing can be received, nor sent.
     if (receivers == 0) {
-      for (std::size_t i : in_line(role::receive)) return settle(i, outcome::aborted, e);
+      if (settle_first(role::receive, outcome::aborted, e)) return true;
       buffer.clear();
       closed = true;
     }
-    // K4: who waits for the end on behalf of the senders goes with the last of them.
-    if (senders == 0)
-      for (std::size_t i : in_line(role::closer)) return settle(i, outcome::aborted, e);
+    // K4: who waits for something on behalf of the senders goes with the last of them; sends stay.
+    if (senders == 0 && (settle_first(role::closer, outcome::aborted, e) ||
+                         settle_first(role::reserve, outcome::aborted, e)))
+      return true;
     // C2
     if (closed) {
-      for (std::size_t i : in_line(role::send)) return settle(i, outcome::closed, e);
-      for (std::size_t i : in_line(role::closer)) return settle(i, outcome::success, e);
-      if (receivable() == 0)
-        for (std::size_t i : in_line(role::receive)) return settle(i, outcome::closed, e);
+      if (settle_first(role::send, outcome::closed, e) ||
+          settle_first(role::reserve, outcome::closed, e) ||
+          settle_first(role::closer, outcome::success, e))
+        return true;
+      if (ended() && settle_first(role::receive, outcome::closed, e)) return true;
     }
-    // D2, D4: a free place belongs to whoever has waited for it longest.
-    if (buffer.size() < capacity)
-      for (std::size_t i : in_line(role::send)) {
-        buffer.push_back(std::exchange(parties[i].number, 0));
-        return settle(i, outcome::success, e);
+    // D2, D4: free places belong to whoever has waited longest.
+    const std::size_t send = next_in(role::send);
+    const std::size_t reserve = next_in(role::reserve);
+    if (reserve != places && (send == places || parties[reserve].arrival < parties[send].arrival)) {
+      if (has_free(parties[reserve].wanted)) {
+        permits += parties[reserve].wanted;
+        return settle(reserve, outcome::success, e);
       }
+    } else if (send != places && has_free(1)) {
+      buffer.push_back(take_from(send, e));
+      return true;
+    }
     // D5, D6: what is promised to nobody is promised to whoever has waited longest.
-    if (receivable() > promised())
-      for (std::size_t i : in_line(role::receive)) {
+    if (unpromised() != 0) {
+      const std::size_t i = next_in(role::receive);
+      if (i != places) {
         parties[i].at = being::promised;
         e.woken_as(role::receive).add(i);
         return true;
       }
+    }
     // C1
-    if (!closed && senders == 0 && pending() == 0) return closed = true;
+    if (!closed && senders == 0 && next_in(role::send) == places) return closed = true;
     return false;
   }
 };

@@ -21,7 +21,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,15 +39,17 @@ using small = message<8>;
 enum class act : unsigned char {
   try_send,
   force_send,
-  send,  // begins a send; the argument says in which contexts, and through which handle
+  send,  // begins a send; the argument says in which contexts, through which handle, how many values
   try_receive,
   receive,      // begins a receive
   wait_closed,  // begins to wait for the end
+  reserve,      // begins a reservation
   come_back,    // a waiter that was woken comes back to look; the argument is its place
   wait_again,   // one that found nothing goes on waiting
   lose,         // the executor destroys a waiter that was woken
   cancel,       // by the cancellation handler
-  disconnect,   // the cancellation handler goes
+  cancel_total,
+  disconnect,  // the cancellation handler goes
   cancel_owner,
   add_sender,
   lock_sender,
@@ -58,6 +59,9 @@ enum class act : unsigned char {
   close,
   evict,   // a context is destroyed
   revive,  // another one takes its place in memory
+  try_reserve,
+  use_permit,   // sends into a place that was reserved
+  drop_permit,  // gives one place back
 };
 
 struct step {
@@ -68,11 +72,12 @@ struct step {
 using path = std::vector<step>;
 
 inline std::string text_of(const path& steps) {
-  static const char* const names[] = {"try_send",      "force_send",  "send",        "try_receive",
-                                      "receive",       "wait_closed", "come_back",   "wait_again",
-                                      "lose",          "cancel",      "disconnect",  "cancel_owner",
-                                      "add_sender",    "lock_sender", "drop_sender", "add_receiver",
-                                      "drop_receiver", "close",       "evict",       "revive"};
+  static const char* const names[] = {
+      "try_send",    "force_send",   "send",         "try_receive",   "receive",
+      "wait_closed", "reserve",      "come_back",    "wait_again",    "lose",
+      "cancel",      "cancel_total", "disconnect",   "cancel_owner",  "add_sender",
+      "lock_sender", "drop_sender",  "add_receiver", "drop_receiver", "close",
+      "evict",       "revive",       "try_reserve",  "use_permit",    "drop_permit"};
   std::string text;
   for (const step& s : steps)
     text += std::string(text.empty() ? "" : ", ") + names[static_cast<std::size_t>(s.what)] + "(" +
@@ -88,6 +93,11 @@ constexpr unsigned char in_second = 1;
 constexpr unsigned char in_both = 2;
 constexpr unsigned char other_handle = 4;
 constexpr unsigned char refused = 8;
+constexpr unsigned char several = 16;  // values to be sent, or places to be reserved
+
+constexpr std::size_t amount(unsigned char argument) {
+  return argument & several ? 2 : 1;
+}
 
 constexpr unsigned home_bits[] = {1, 2, 3};
 constexpr unsigned handler_bits[] = {1, 2, 2};
@@ -130,7 +140,7 @@ class world {
       seen_ = effects();
       perform(s);
       if (violation_ != nullptr) throw broken{violation_};
-      for (std::size_t i = 0; i != 4; ++i)
+      for (std::size_t i = 0; i != roles; ++i)
         expect(seen_.woken[i] == expected_.woken[i], "others were woken, or in another order");
       expect(seen_.dropped == expected_.dropped, "others were dropped");
       if (checked) compare();
@@ -141,7 +151,7 @@ class world {
   }
 
   bool possible(step s) const {
-    const bool room = find_place() != places && issued_ + 1 < most_values;
+    const bool room = find_place() != places && issued_ + 2 < most_values;
     const party& p = rules_.parties[s.argument < places ? s.argument : 0];
     switch (s.what) {
       case act::try_send:
@@ -153,7 +163,14 @@ class world {
         return rules_.receivers != 0;
       case act::receive:
       case act::wait_closed:
+      case act::reserve:
         return room && lives(s.argument);
+      case act::try_reserve:
+        return rules_.senders != 0 && held_ < 3;
+      case act::use_permit:
+        return held_ != 0 && issued_ + 1 < most_values;
+      case act::drop_permit:
+        return held_ != 0;
       case act::come_back:
         return p.what != role::none && p.at != being::waiting && !p.pausing;
       case act::wait_again:
@@ -161,6 +178,7 @@ class world {
       case act::lose:
         return p.what != role::none && p.at != being::waiting;
       case act::cancel:
+      case act::cancel_total:
       case act::disconnect:
         return p.what != role::none && p.linked;
       case act::cancel_owner:
@@ -194,7 +212,7 @@ class world {
     for (step s : alphabet) {
       const bool of_a_waiter = s.what == act::come_back || s.what == act::wait_again ||
                                s.what == act::lose || s.what == act::cancel ||
-                               s.what == act::disconnect;
+                               s.what == act::cancel_total || s.what == act::disconnect;
       for (unsigned char i = 0; i != (of_a_waiter ? places : 1); ++i) {
         if (of_a_waiter) s.argument = i;
         if (possible(s)) out.push_back(s);
@@ -212,6 +230,10 @@ class world {
              "a receive waits although it need not");
       while (rules_.senders != 0) take({act::drop_sender}, false);
       settle_down();
+      while (held_ != 0) take({act::drop_permit}, false);
+      settle_down();
+      expect(rules_.permits == 0, "a place stays reserved for nobody");
+      expect(rules_.count(role::receive, being::waiting) == 0, "P2: the end does not come");
       while (rules_.receivers != 0) take({act::drop_receiver}, false);
       settle_down();
       for (const party& p : rules_.parties) expect(p.what == role::none, "a waiter is left behind");
@@ -238,6 +260,7 @@ class world {
     add(rules_.senders * 4 + rules_.receivers);
     add((rules_.closed ? 1u : 0u) | (rules_.reason ? 2u : 0u) | (displaced_order_ ? 4u : 0u));
     add(rules_.known | rules_.alive << 2);
+    add(rules_.permits * 16 + held_);
     line present;
     for (std::size_t i = 0; i != places; ++i)
       if (rules_.parties[i].what != role::none) present.add(i);
@@ -246,33 +269,42 @@ class world {
     });
     for (std::size_t i : present) {
       const party& p = rules_.parties[i];
-      add(static_cast<std::size_t>(p.what) | static_cast<std::size_t>(p.at) << 2 |
-          static_cast<std::size_t>(p.fate) << 4);
+      add(static_cast<std::size_t>(p.what) | static_cast<std::size_t>(p.at) << 3 |
+          static_cast<std::size_t>(p.fate) << 5);
       add(p.homes | p.handler_home << 2 | (p.owner == 2 ? 16u : 0u) | (p.linked ? 32u : 0u) |
           (p.pausing ? 64u : 0u) | (p.refusing ? 128u : 0u));
-      add(p.homeless ? 1u : 0u);
+      add((p.homeless ? 1u : 0u) | p.wanted << 1 | p.accepted << 3);
     }
     return k;
   }
 
  private:
-  class actor final : public core::send_waiter<small> {
-   public:
-    actor(world& w, std::size_t place, std::uint64_t owner_number, int number) noexcept
-        : core::send_waiter<small>(&actor::on_wake, &actor::on_drop, owner_number),
-          home(w),
-          index(place),
-          store(number) {
-      offered = &store;
-      remaining = 1;
-      connect(link);
+  // What every waiter has that is played here.
+  struct acting {
+    acting(world& w, std::size_t place, const party& p, core::waiter& waits) noexcept
+        : home(w), index(place), self(waits), store{small(value(p, 0)), small(value(p, 1))} {}
+
+    static int value(const party& p, std::size_t i) noexcept {
+      return p.what == role::send && i < p.wanted ? p.number + static_cast<int>(i) : 0;
     }
 
     world& home;
     const std::size_t index;
-    small store;
+    core::waiter& self;
+    small store[2];
     core::cancel_link link;
     unsigned phase = 0;
+  };
+
+  template <class Waiter>
+  class actor final : public Waiter, public acting {
+   public:
+    template <class... Arguments>
+    actor(world& w, std::size_t place, const party& p, Arguments... arguments) noexcept
+        : Waiter(&actor::on_wake, &actor::on_drop, p.owner, arguments...),
+          acting(w, place, p, *this) {
+      this->connect(link);
+    }
 
    private:
     static void on_wake(core::waiter& w) noexcept {
@@ -284,14 +316,14 @@ class world {
       const party& p = home.rules_.parties[self.index];
       home.seen_.woken_as(p.what).add(self.index);
       home.waking_ = true;
-      if (p.refusing) self.drop();
+      if (p.refusing) w.drop();
       home.waking_ = false;
     }
     static void on_drop(core::waiter& w) noexcept {
       auto& self = static_cast<actor&>(w);
       if (stepwise::held != 0) self.home.violation_ = "dropped under the lock";
       self.home.seen_.dropped |= 1u << self.index;
-      self.home.channel_->abandon(w);
+      self.home.abandon(self);
       self.home.leave_stage(self.index);
     }
   };
@@ -305,6 +337,7 @@ class world {
       case act::send:
       case act::receive:
       case act::wait_closed:
+      case act::reserve:
         return begin(s);
       case act::try_receive:
         return try_receive();
@@ -318,6 +351,11 @@ class world {
         rules_.cancel(s.argument, expected_);
         rules_.follow(expected_);
         return channel_->cancel(actors_[s.argument]->link, false);
+      case act::cancel_total:
+        // K4: a send of which something has been sent goes on.
+        if (rules_.parties[s.argument].accepted == 0) rules_.cancel(s.argument, expected_);
+        rules_.follow(expected_);
+        return channel_->cancel(actors_[s.argument]->link, true);
       case act::disconnect:
         rules_.parties[s.argument].linked = false;
         return channel_->disconnect(actors_[s.argument]->link);
@@ -347,6 +385,15 @@ class world {
       case act::revive:
         rules_.alive |= home_bits[s.argument];
         return;
+      case act::try_reserve:
+        return try_reserve(amount(s.argument));
+      case act::use_permit:
+        return use_permit();
+      case act::drop_permit:
+        --held_;
+        --rules_.permits;
+        rules_.follow(expected_);
+        return channel_->release_permits(1);
     }
   }
 
@@ -368,13 +415,15 @@ class world {
     int displaced_number = 0;
     if (rules_.closed) {
       right = outcome::closed;
-    } else if (rules_.capacity == 0 && !rules_.has_place()) {
+    } else if (rules_.capacity == 0 ? !rules_.has_place()
+                                    : !rules_.has_free(1) && rules_.buffer.empty()) {
       right = outcome::none;
     } else {
+      const bool full = rules_.capacity != 0 && !rules_.has_free(1);
       rules_.buffer.push_back(value.number());
-      if (rules_.capacity != 0 && rules_.buffer.size() > rules_.capacity) {
+      if (full) {
         displaced_number = rules_.buffer.front();
-        rules_.buffer.pop_front();
+        rules_.buffer.erase(rules_.buffer.begin());
       }
       // D2: it may overtake pending sends.
       if (rules_.pending() != 0) displaced_order_ = true;
@@ -387,46 +436,90 @@ class world {
     if (displaced) left(displaced->release());
   }
 
+  void try_reserve(std::size_t wanted) {
+    const outcome right = rules_.reserve(wanted);
+    rules_.follow(expected_);
+    expect(channel_->try_reserve(wanted) == right, "the outcome of try_reserve");
+    if (right == outcome::success) held_ += wanted;
+  }
+
+  void use_permit() {
+    small value(new_number());
+    outcome right = outcome::closed;
+    // P2: it fails only without receivers.
+    if (rules_.receivers != 0) {
+      right = outcome::success;
+      rules_.buffer.push_back(value.number());
+      --rules_.permits;
+      --held_;
+      if (rules_.pending() != 0) displaced_order_ = true;
+    }
+    rules_.follow(expected_);
+    expect(channel_->send_reserved(value) == right, "the outcome of a permit's send");
+    offered(value, right);
+  }
+
   void begin(step s) {
     const std::size_t place = find_place();
     party& p = rules_.parties[place];
     p = party();
-    p.what =
-        s.what == act::send ? role::send : (s.what == act::receive ? role::receive : role::closer);
-    p.number = p.what == role::send ? new_number() : 0;
+    p.what = s.what == act::send      ? role::send
+             : s.what == act::receive ? role::receive
+             : s.what == act::reserve ? role::reserve
+                                      : role::closer;
+    p.wanted = amount(s.argument);
+    if (p.what == role::send) {
+      p.number = new_number();
+      for (std::size_t i = 1; i != p.wanted; ++i) new_number();
+    }
     p.owner = s.argument & other_handle ? 2 : 1;
     p.refusing = (s.argument & refused) != 0;
     p.homes = home_bits[s.argument & 3];
     p.handler_home = handler_bits[s.argument & 3];
     p.arrival = rules_.arrivals++;
-    actor& a = actors_[place].emplace(*this, place, p.owner, p.number);
+    acting& player = cast(place);
+    core::waiter& a = player.self;
     for (unsigned i = 0; i != 2; ++i)
       a.homes[i] = (p.homes & 1u << i) != 0 ? &contexts_[i] : nullptr;
 
     // One that lives in two contexts has to hear of the end of both even if it does not wait now.
     a.needs_homes = p.what == role::receive && p.homes == home_bits[in_both];
     if (a.needs_homes && (p.homes & ~rules_.known) != 0) {
-      expect(start(a, p.what) == started::unknown_home, "it must not begin in unknown contexts");
+      expect(start(player, p.what) == started::unknown_home,
+             "it must not begin in unknown contexts");
       make_known(p, a);
     }
     const bool waits = begin_by_the_rules(p);
     rules_.follow(expected_);
 
     a.may_wait = false;
-    started got = start(a, p.what);
+    started got = start(player, p.what);
     if (!waits) return expect(got == started::ready, "it need not wait");
     expect(got == started::must_wait, "it must not wait before it may");
     a.may_wait = true;
-    got = start(a, p.what);
+    got = start(player, p.what);
     if ((p.homes & ~rules_.known) != 0) {
       expect(got == started::unknown_home, "it must not wait in unknown contexts");
       make_known(p, a);
-      got = start(a, p.what);
+      got = start(player, p.what);
     }
     expect(got == started::waiting, "it has to wait");
   }
 
-  void make_known(const party& p, const actor& a) {
+  acting& cast(std::size_t place) {
+    const party& p = rules_.parties[place];
+    if (p.what == role::reserve) {
+      actors_[place] = &reservers_[place].emplace(*this, place, p, p.wanted);
+    } else {
+      auto& a = senders_[place].emplace(*this, place, p);
+      a.offered = a.store;
+      a.remaining = p.wanted;
+      actors_[place] = &a;
+    }
+    return *actors_[place];
+  }
+
+  void make_known(const party& p, const core::waiter& a) {
     rules_.known |= p.homes;
     for (const void* home : a.homes) {
       if (home == nullptr) continue;
@@ -441,16 +534,21 @@ class world {
     if (p.what == role::send) {
       if (rules_.closed) {
         p.fate = outcome::closed;
-      } else if (rules_.buffer.size() < rules_.capacity && rules_.pending() == 0) {
-        rules_.buffer.push_back(std::exchange(p.number, 0));
+      } else if (rules_.capacity != 0 && rules_.is_line_empty() && rules_.has_free(p.wanted)) {
+        for (; p.accepted != p.wanted; ++p.accepted)
+          rules_.buffer.push_back(p.number + static_cast<int>(p.accepted));
         p.fate = outcome::success;
       } else {
         p.at = being::waiting;
       }
+    } else if (p.what == role::reserve) {
+      p.fate = rules_.reserve(p.wanted);
+      if (p.fate == outcome::none && rules_.senders == 0) p.fate = outcome::aborted;
+      if (p.fate == outcome::none) p.at = being::waiting;
     } else if (p.what == role::receive) {
       if (rules_.receivers == 0)
         p.fate = outcome::aborted;
-      else if (rules_.receivable() > rules_.promised())
+      else if (rules_.unpromised() != 0)
         p.at = being::promised;
       else if (rules_.ended())
         p.fate = outcome::closed;
@@ -467,15 +565,31 @@ class world {
     return p.at == being::waiting;
   }
 
-  started start(actor& a, role what) {
-    if (what == role::send) return channel_->start_send(a);
-    return what == role::receive ? channel_->start_receive(a) : channel_->start_wait_closed(a);
+  started start(acting& a, role what) {
+    switch (what) {
+      case role::send:
+        return channel_->start_send(static_cast<core::send_waiter<small>&>(a.self));
+      case role::receive:
+        return channel_->start_receive(a.self);
+      case role::reserve:
+        return channel_->start_reserve(static_cast<core::reserve_waiter&>(a.self));
+      default:
+        return channel_->start_wait_closed(a.self);
+    }
+  }
+
+  // As the operation does: what a reservation was granted goes with it.
+  void abandon(acting& a) {
+    channel_->abandon(a.self);
+    const party& p = rules_.parties[a.index];
+    if (p.what == role::reserve && a.self.fate == outcome::success)
+      channel_->release_permits(p.wanted);
   }
 
   void try_receive() {
     outcome right = rules_.ended() ? outcome::closed : outcome::none;
     int number = 0;
-    if (rules_.receivable() > rules_.promised()) {
+    if (rules_.unpromised() != 0) {
       right = outcome::success;
       number = rules_.take(expected_);
     }
@@ -488,7 +602,7 @@ class world {
 
   void come_back(std::size_t place) {
     party& p = rules_.parties[place];
-    actor& a = *actors_[place];
+    acting& a = *actors_[place];
     outcome right = p.fate;
     int number = 0;
     if (p.at == being::promised) {
@@ -513,33 +627,36 @@ class world {
     if (p.what == role::receive) {
       std::optional<small> value;
       auto take = [&](small&& v) { value.emplace(std::move(v)); };
-      got = channel_->finish_receive(a, 1, take, linked, a.phase);
+      got = channel_->finish_receive(a.self, 1, take, linked, a.phase);
       if (right == outcome::none && (p.homes & ~rules_.known) != 0) {
         // It was ready when it began, and waits for the first time.
         expect(got == outcome::orphaned, "it must not wait in an unknown context");
-        make_known(p, a);
-        got = channel_->finish_receive(a, 1, take, linked, a.phase);
+        make_known(p, a.self);
+        got = channel_->finish_receive(a.self, 1, take, linked, a.phase);
       }
       received(value, number);
     } else {
-      got = channel_->finish(a, linked);
-      expect(a.store.number() == p.number, "where the value of a send is");
+      got = channel_->finish(a.self, linked);
+      for (std::size_t k = 0; k != 2; ++k)
+        expect(a.store[k].number() == (k < p.accepted ? 0 : acting::value(p, k)),
+               "where the values of a send are");
     }
     expect(got == right, "the outcome of a waiter that came back");
     if (right == outcome::none) {
       p.pausing = true;
     } else if (right == outcome::orphaned) {
       expected_.dropped |= 1u << place;
-      a.drop();
+      a.self.drop();
     } else {
       expect(linked == p.linked, "whether it was still linked");
+      if (p.what == role::reserve && right == outcome::success) held_ += p.wanted;
       leave_stage(place);
     }
   }
 
   void wait_again(std::size_t place) {
     party& p = rules_.parties[place];
-    actor& a = *actors_[place];
+    acting& a = *actors_[place];
     const unsigned phase = a.phase;
     started right = started::waiting;
     if (p.at == being::settled || rules_.receivers == 0 || rules_.receivable() != 0 ||
@@ -551,24 +668,24 @@ class world {
       p.at = being::waiting;
     p.pausing = false;
     rules_.follow(expected_);
-    expect(channel_->wait_again(a) == right, "whether it has to wait again");
+    expect(channel_->wait_again(a.self) == right, "whether it has to wait again");
     if (right == started::unknown_home) {
       expected_.dropped |= 1u << place;
       p.at = being::settled;
       rules_.follow(expected_);
-      a.drop();
+      a.self.drop();
     }
     channel_->leave_gate(phase);
   }
 
   void lose(std::size_t place) {
     party& p = rules_.parties[place];
-    actor& a = *actors_[place];
+    acting& a = *actors_[place];
     const bool pausing = p.pausing;
     const unsigned phase = a.phase;
-    p.at = being::settled;
+    rules_.lose(place);
     rules_.follow(expected_);
-    channel_->abandon(a);
+    abandon(a);
     leave_stage(place);
     if (pausing) channel_->leave_gate(phase);
   }
@@ -586,7 +703,7 @@ class world {
   }
 
   void drop_receiver() {
-    const std::deque<int> held = rules_.buffer;
+    const std::vector<int> held = rules_.buffer;
     --rules_.receivers;
     rules_.follow(expected_);
     channel_->remove_receiver();
@@ -662,8 +779,8 @@ class world {
     for (std::size_t i = 0; i != places; ++i) {
       const party& p = rules_.parties[i];
       if (p.what == role::none) continue;
-      const actor& a = *actors_[i];
-      expect((a.link.target() == &a) == p.linked, "the link to the cancellation handler");
+      const core::waiter& a = actors_[i]->self;
+      expect((actors_[i]->link.target() == &a) == p.linked, "the link to the cancellation handler");
       switch (p.at) {
         case being::waiting:
           expect(a.current == core::stage::waiting && a.queue != nullptr, "it does not wait");
@@ -677,12 +794,12 @@ class world {
           expect(a.fate == p.fate, "another outcome was decided");
       }
     }
-    for (role what : {role::receive, role::send, role::closer}) {
+    for (role what : {role::receive, role::send, role::closer, role::reserve}) {
       const line right = rules_.in_line(what);
       if (right.empty()) continue;
-      const core::waiter* w = actors_[right.front()]->queue->front();
+      const core::waiter* w = actors_[right.front()]->self.queue->front();
       for (std::size_t i : right) {
-        expect(w == &*actors_[i], "the order of those who wait");
+        expect(w == &actors_[i]->self, "the order of those who wait");
         w = w->next;
       }
       expect(w == nullptr, "somebody waits who should not");
@@ -723,10 +840,13 @@ class world {
   }
 
   void leave_stage(std::size_t place) {
-    if (actors_[place]->store.number() != 0) left(actors_[place]->store.release());
-    if (actors_[place]->link.target() != nullptr) violation_ = "a link to nobody";
-    if (actors_[place]->queue != nullptr) violation_ = "it has gone, and still stands in line";
-    actors_[place].reset();
+    acting& a = *actors_[place];
+    for (small& value : a.store)
+      if (value.number() != 0) left(value.release());
+    if (a.link.target() != nullptr) violation_ = "a link to nobody";
+    if (a.self.queue != nullptr) violation_ = "it has gone, and still stands in line";
+    senders_[place].reset();
+    reservers_[place].reset();
     rules_.parties[place].what = role::none;
   }
 
@@ -750,7 +870,10 @@ class world {
 
   reference rules_;
   state* channel_;
-  std::array<std::optional<actor>, places> actors_;
+  std::optional<actor<core::send_waiter<small>>> senders_[places];
+  std::optional<actor<core::reserve_waiter>> reservers_[places];
+  acting* actors_[places] = {};
+  std::size_t held_ = 0;  // places that were reserved, by somebody who has been told
   effects expected_;
   effects seen_;
   const char* violation_ = nullptr;
