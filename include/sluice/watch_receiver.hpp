@@ -33,8 +33,10 @@ class watch_sender;
  * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
  *
  * @code
- * while (co_await rx.async_changed())
- *   use(*rx.borrow());
+ * while (co_await rx.async_changed()) {
+ *   auto latest = rx.borrow();
+ *   use(*latest);
+ * }
  * @endcode
  */
 template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded>
