@@ -57,10 +57,17 @@ class batch_receiver {
   core::outcome try_receive(State& state, std::size_t& taken) {
     taken = 0;
     if (most_ == 0) return core::outcome::invalid;
-    const std::size_t found = state.available();
-    if (found != 0 && !make_room(*out_, least(found))) return core::outcome::no_memory;
+    if (room() == 0 || !is_direct) {
+      std::size_t found = 0;
+      core::outcome seen = state.available(found);
+      if (seen != core::outcome::success) return seen;
+      if (!make_room(*out_, least(found))) return core::outcome::no_memory;
+    }
     if constexpr (is_direct) {
-      return state.try_receive(room(), append(taken));
+      const std::size_t limit = room();
+      core::outcome seen = state.try_receive(limit, append(taken));
+      if (seen == core::outcome::success && taken == limit) take_more(state, taken);
+      return seen;
     } else {
       claim claimed;
       if (!make_claim(claimed)) return core::outcome::no_memory;
@@ -71,12 +78,12 @@ class batch_receiver {
   }
 
   /// The commit of a receive that was woken, as channel_state::finish_receive().
-  core::outcome finish(State& state, core::waiter& w, std::size_t& taken, bool& linked,
+  core::outcome finish(State& state, core::batch_waiter& w, std::size_t& taken, bool& linked,
                        unsigned& phase) {
     claim claimed;
     if (out_->capacity() == out_->size() || !is_direct) {
-      // One is promised to it.
-      if (!make_room(*out_, least(state.available() + 1)) || !make_claim(claimed)) {
+      const std::size_t found = state.available_to(w);
+      if (found != 0 && (!make_room(*out_, least(found)) || !make_claim(claimed))) {
         state.end_batch(w, claimed, linked);
         return core::outcome::no_memory;
       }
@@ -84,12 +91,7 @@ class batch_receiver {
     if constexpr (is_direct) {
       const std::size_t limit = room();
       core::outcome seen = state.finish_receive(w, limit, append(taken), linked, phase);
-      // The vector was too small for what there is. Should it be unable to grow, this is it.
-      if (taken == limit && limit < most_) {
-        const std::size_t found = state.available();
-        if (found != 0 && make_room(*out_, least(found, most_ - taken)))
-          state.try_receive(room(most_ - taken), append(taken));
-      }
+      if (seen == core::outcome::success && taken == limit) take_more(state, taken);
       return seen;
     } else {
       core::outcome seen = state.next_batch(w, claimed, room(), false, linked, phase);
@@ -119,6 +121,15 @@ class batch_receiver {
       out_->push_back(std::move(value));
       ++taken;
     };
+  }
+
+  /// The vector has been filled up, and may have been too small for what there is. Should it be unable
+  /// to grow, this is it.
+  void take_more(State& state, std::size_t& taken) {
+    const std::size_t most = most_ - taken;
+    std::size_t found = 0;
+    if (most == 0 || state.available(found) != core::outcome::success) return;
+    if (make_room(*out_, least(found, most))) state.try_receive(room(most), append(taken));
   }
 
   static bool make_claim(claim& claimed) noexcept {
@@ -153,7 +164,7 @@ class batch_receiver {
 };
 
 template <class T, class Allocator, class State>
-class receive_some_step : public step<State, core::waiter> {
+class receive_some_step : public step<State, core::batch_waiter> {
  public:
   using result_type = std::tuple<error_code, std::size_t>;
   static constexpr bool may_wait_again = true;
@@ -162,7 +173,7 @@ class receive_some_step : public step<State, core::waiter> {
   receive_some_step(core::waiter::function on_wake, core::waiter::function on_drop,
                     core::state_ref<State> counted, std::uint64_t owner_id,
                     const batch_receiver<T, Allocator, State>& target) noexcept
-      : step<State, core::waiter>(on_wake, on_drop, std::move(counted), owner_id),
+      : step<State, core::batch_waiter>(on_wake, on_drop, std::move(counted), owner_id),
         target_(target) {}
 
   core::started start() noexcept {
@@ -192,8 +203,8 @@ class receive_some_step : public step<State, core::waiter> {
 
 /// Passes each message on to a function, which may return false to stop.
 template <class T, class Function, class State>
-class for_each_step : public step<State, core::waiter> {
-  using base = step<State, core::waiter>;
+class for_each_step : public step<State, core::batch_waiter> {
+  using base = step<State, core::batch_waiter>;
 
  public:
   using result_type = std::tuple<error_code>;
@@ -218,15 +229,15 @@ class for_each_step : public step<State, core::waiter> {
       std::get<0>(result) = error::closed;
       return core::outcome::closed;
     }
-    std::size_t budget = in_a_row;
     for (;;) {
-      core::outcome seen = this->state()->next_batch(*this, batch_, budget, true, linked, phase);
+      core::outcome seen = this->state()->next_batch(*this, batch_, budget_, true, linked, phase);
+      if (seen == core::outcome::again) budget_ = in_a_row;
       if (seen != core::outcome::success) {
         std::get<0>(result) =
             seen == core::outcome::closed ? this->state()->reason() : to_error_code(seen);
         return seen;
       }
-      budget -= batch_->size();
+      budget_ -= batch_->size();
       // Relaxed: whether it was cancelled is decided under the lock.
       do {
         if (pass_on()) continue;
@@ -236,7 +247,13 @@ class for_each_step : public step<State, core::waiter> {
     }
   }
 
-  core::started wait_again() noexcept { return this->state()->wait_again(*this); }
+  core::started wait_again() noexcept {
+    // Once it stands in line it may be somebody else's already.
+    const std::size_t budget = std::exchange(budget_, in_a_row);
+    core::started seen = this->state()->wait_again(*this);
+    if (seen == core::started::ready) budget_ = budget;
+    return seen;
+  }
 
   void abandon() noexcept {
     bool linked = false;
@@ -258,6 +275,7 @@ class for_each_step : public step<State, core::waiter> {
 
   std::unique_ptr<core::batch<T>> batch_;
   Function function_;
+  std::size_t budget_ = in_a_row;
 };
 
 }  // namespace sluice::detail

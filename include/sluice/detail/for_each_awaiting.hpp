@@ -77,11 +77,12 @@ class loop_end {
  private:
   friend struct channel_access;
 
-  class mark final : public core::waiter {
+  class mark final : public core::batch_waiter {
    public:
     // It is never woken, and never evicted, because it never waits.
     explicit mark(std::uint64_t owner_id)
-        : core::waiter([](core::waiter&) noexcept {}, [](core::waiter&) noexcept {}, owner_id) {}
+        : core::batch_waiter([](core::waiter&) noexcept {}, [](core::waiter&) noexcept {},
+                             owner_id) {}
   };
 
   core::state_ref<State> state_;

@@ -6,8 +6,10 @@
 // not passed on when it stops goes back to the front of the channel together with its memory, so
 // that giving back cannot fail.
 //
-// A batch belongs to its receive, and `returned_batches` to the lock of the state.
+// A batch belongs to its receive, except for its tally, and `returned_batches` to the lock of the
+// state. The values of a batch stood side by side in the line, so one number tells their place.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,8 +18,27 @@
 
 namespace sluice::detail::core {
 
+/// What others may know of a batch.
+class batch_tally {
+ public:
+  std::size_t claimed = 0;   // how many of its values still count as claimed; by the lock
+  std::size_t reserved = 0;  // how many have no place, and might need one; by the lock
+
+  /// How many of its values have not been passed on. Any thread may ask, under the lock.
+  std::size_t left() const noexcept { return left_.load(std::memory_order_relaxed); }
+
+ protected:
+  ~batch_tally() = default;
+
+  // Relaxed: who is told that a value has been passed on learns nothing else by it.
+  void leave(std::size_t count) noexcept { left_.store(count, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::size_t> left_{0};  // written by the owner of the batch
+};
+
 template <class T>
-class batch {
+class batch final : public batch_tally {
  public:
   /// About a kilobyte, and a number of messages that does not keep others waiting.
   static constexpr std::size_t slots = sizeof(T) >= 1024       ? 1
@@ -39,6 +60,7 @@ class batch {
   void push(T&& value) noexcept {
     ::new (static_cast<void*>(memory_ + last_ * sizeof(T))) T(std::move(value));
     ++last_;
+    leave(size());
   }
 
   /// Gives the oldest value to `sink`, as an rvalue; there must be one.
@@ -53,11 +75,12 @@ class batch {
   void drop_front() noexcept {
     front().~T();
     ++first_;
+    ++place;
+    leave(size());
     if (empty()) first_ = last_ = 0;
   }
 
-  std::uint64_t order = 0;      // batches are claimed in this order
-  std::size_t claimed = 0;      // how many of its values still count as claimed
+  std::uint64_t place = 0;      // where its first value stood in the line
   std::unique_ptr<batch> next;  // among those that were returned
 
  private:
@@ -66,7 +89,7 @@ class batch {
   std::size_t last_ = 0;
 };
 
-/// Batches that were given back, the one that was claimed first in front.
+/// Batches that were given back, in the order of the places of their values.
 template <class T>
 class returned_batches {
  public:
@@ -74,10 +97,12 @@ class returned_batches {
 
   void insert(std::unique_ptr<batch<T>> returned) noexcept {
     std::unique_ptr<batch<T>>* place = &first_;
-    while (*place && (*place)->order < returned->order) place = &(*place)->next;
+    while (*place && (*place)->place < returned->place) place = &(*place)->next;
     returned->next = std::move(*place);
     *place = std::move(returned);
   }
+
+  batch<T>& front() noexcept { return *first_; }
 
   template <class Sink>
   void pop(Sink&& sink) noexcept {

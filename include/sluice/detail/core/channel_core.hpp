@@ -8,7 +8,8 @@
 // Terms
 // - receivable: buffered values and those of pending sends; each can be taken by a receive.
 // - claimed: values that a batch has taken out of the buffer and not passed on yet. They keep their
-//   places, and come back to the front if the batch stops before.
+//   places, and come back to the front if the batch stops before. Batches pass values on without the
+//   lock, so whoever finds the channel full, or not at its end, counts again.
 // - permits: places that are reserved and not used yet.
 // - promised: a waiting receive that is woken is promised one receivable value, not a certain one.
 //   It stays in `woken_` until it comes back, so promised() is the size of that queue.
@@ -23,6 +24,7 @@
 // - If the channel has ended, or has no receiver, then receivers_ is empty.
 // - Not closed implies that a sender handle or a pending send exists, and a receiver handle.
 
+#include <sluice/detail/core/batch.hpp>
 #include <sluice/detail/core/wait_state.hpp>
 
 #include <boost/system/error_code.hpp>
@@ -50,6 +52,14 @@ class reserve_waiter : public waiter {
       : waiter(on_wake, on_drop, owner_id), places(count) {}
 
   const std::size_t places;
+};
+
+/// A receive that takes several values at once, or stands for one.
+class batch_waiter : public waiter {
+ public:
+  using waiter::waiter;
+
+  batch_tally* in_hand = nullptr;  // while it passes on what it has claimed
 };
 
 template <class Threading>
@@ -111,6 +121,7 @@ class channel_core : public wait_state<Threading> {
 
   counts look() noexcept {
     section s(*this);
+    recount(s.wakes);
     return {buffered_ + claimed_, sender_count_, receiver_count_, !closed_ && !has_place(),
             closed_};
   }
@@ -124,6 +135,7 @@ class channel_core : public wait_state<Threading> {
   started start_receive(waiter& w) noexcept {
     section s(*this);
     if (w.needs_homes && !this->knows_homes_of(w)) return started::unknown_home;
+    if (closed_) recount(s.wakes);
     if (receiver_count_ == 0) {
       w.decide(outcome::aborted);
     } else if (receivable() > promised()) {
@@ -151,12 +163,12 @@ class channel_core : public wait_state<Threading> {
   /// Reserves without waiting. `none` if there are too few free places now.
   outcome try_reserve(std::size_t places) noexcept {
     section s(*this);
-    return reserve_now(places);
+    return reserve_now(places, s.wakes);
   }
 
   started start_reserve(reserve_waiter& w) noexcept {
     section s(*this);
-    outcome seen = reserve_now(w.places);
+    outcome seen = reserve_now(w.places, s.wakes);
     if (seen == outcome::none && sender_count_ == 0) seen = outcome::aborted;
     if (seen == outcome::none) return base::wait_in(reservers_, w);
     w.decide(seen);
@@ -165,7 +177,7 @@ class channel_core : public wait_state<Threading> {
 
   /// Stands for a receive that runs elsewhere, and waits for nothing, so that it can be cancelled. It
   /// ends with abandon().
-  void stand_by(waiter& w) noexcept {
+  void stand_by(batch_waiter& w) noexcept {
     section s(*this);
     w.current = stage::busy;
     batches_.push_back(w);
@@ -184,9 +196,14 @@ class channel_core : public wait_state<Threading> {
   /// for it after all. `unknown_home`: one of its contexts is going away now.
   started wait_again(waiter& w) noexcept {
     section s(*this);
-    if (w.current != stage::woken || receiver_count_ == 0 || receivable() != 0 || ended())
-      return started::ready;
-    return base::wait_again_in(receivers_, w);
+    if (w.current != stage::woken || receiver_count_ == 0 || ended()) return started::ready;
+    // One that has had something must not take what others have been promised, or wait for.
+    const bool is_for_it =
+        w.begun ? receivers_.empty() && receivable() >= promised() : receivable() != 0;
+    if (is_for_it) return started::ready;
+    started waits = base::wait_again_in(receivers_, w);
+    wake_receivers(s.wakes);
+    return waits;
   }
 
  protected:
@@ -198,6 +215,15 @@ class channel_core : public wait_state<Threading> {
   /// Nothing will come any more. What is claimed may come back, what is reserved may be used.
   bool ended() const noexcept {
     return closed_ && receivable() == 0 && claimed_ == 0 && permits_ == 0;
+  }
+
+  /// Frees the places of what batches have passed on meanwhile. Linear in the number of batches.
+  void recount(wake_list& wakes) noexcept {
+    if (claimed_ == 0) return;
+    std::size_t passed_on = 0;
+    for (waiter* w = batches_.front(); w != nullptr; w = w->next)
+      passed_on += count_passed_on(static_cast<batch_waiter&>(*w));
+    if (passed_on != 0) rebalance(wakes);
   }
 
   bool has_free_slots(std::size_t wanted) const noexcept {
@@ -237,7 +263,7 @@ class channel_core : public wait_state<Threading> {
       w.decide(outcome::aborted);
       w.stop.store(true, std::memory_order_relaxed);
     }
-    buffered_ = 0;
+    buffered_ = claimed_ = 0;
     close_now(error_code(), wakes);
   }
 
@@ -280,17 +306,29 @@ class channel_core : public wait_state<Threading> {
   }
 
   /// What a reservation would be told now; success has reserved.
-  outcome reserve_now(std::size_t places) noexcept {
+  outcome reserve_now(std::size_t places, wake_list& wakes) noexcept {
     if (capacity_ == 0) return outcome::unsupported;
     if (places == 0 || places > capacity_) return outcome::invalid;
     if (closed_) return outcome::closed;
+    if (!is_line_empty() || !has_free_slots(places)) recount(wakes);
     if (!is_line_empty() || !has_free_slots(places)) return outcome::none;
     permits_ += places;
     return outcome::success;
   }
 
+  std::size_t count_passed_on(batch_waiter& w) noexcept {
+    if (w.in_hand == nullptr) return 0;
+    const std::size_t left = w.in_hand->left();
+    if (left >= w.in_hand->claimed) return 0;
+    const std::size_t passed_on = w.in_hand->claimed - left;
+    w.in_hand->claimed = left;
+    claimed_ -= passed_on;
+    return passed_on;
+  }
+
   void leave(waiter& w) noexcept final {
     if (w.queue == &senders_) offered_ -= static_cast<offer_waiter&>(w).remaining;
+    if (w.queue == &batches_) count_passed_on(static_cast<batch_waiter&>(w));
     base::leave(w);
   }
 

@@ -47,6 +47,7 @@ class channel_state final : public channel_core<Threading> {
   outcome try_send(T& value) noexcept {
     section s(*this);
     if (base::closed_) return outcome::closed;
+    if (!base::has_place()) base::recount(s.wakes);
     if (!base::has_place()) return outcome::none;
     return accept(value, s);
   }
@@ -56,6 +57,7 @@ class channel_state final : public channel_core<Threading> {
     section s(*this);
     if (base::closed_) return outcome::closed;
     if (base::capacity_ == 0 && !base::has_place()) return outcome::none;
+    if (!base::has_place()) base::recount(s.wakes);
     bool full = base::capacity_ != 0 && !base::has_free_slots(1);
     if (full && base::buffered_ == 0) return outcome::none;
     // The new value is stored first: if that fails, nothing has happened.
@@ -100,10 +102,20 @@ class channel_state final : public channel_core<Threading> {
 
   // Receiving -----------------------------------------------------------------------------------
 
-  /// How many values a receive could take now that was not promised any.
-  std::size_t available() noexcept {
+  /// How many values a receive could take now that was not promised any. The outcome is that of
+  /// try_receive().
+  outcome available(std::size_t& found) noexcept {
     section s(*this);
-    return unpromised();
+    found = unpromised();
+    if (found != 0) return outcome::success;
+    return is_at_end(s) ? outcome::closed : outcome::none;
+  }
+
+  /// How many values a receive that has come back could take now. 0 if it cannot wait for more either.
+  std::size_t available_to(const waiter& w) noexcept {
+    section s(*this);
+    if (w.current != stage::woken || base::receiver_count_ == 0 || base::ended()) return 0;
+    return unpromised() + 1;
   }
 
   /// Gives up to `limit` values to `sink`, without waiting. `none` if there are none that are not
@@ -115,7 +127,7 @@ class channel_state final : public channel_core<Threading> {
       take(found < limit ? found : limit, sink, s);
       return outcome::success;
     }
-    return base::ended() ? outcome::closed : outcome::none;
+    return is_at_end(s) ? outcome::closed : outcome::none;
   }
 
   /// The commit of a woken receive, the moment at which it takes its values. `none`: nothing is left
@@ -133,7 +145,7 @@ class channel_state final : public channel_core<Threading> {
       } else if (std::size_t found = within_reach()) {
         take(found < limit ? found : limit, sink, s);
         result = outcome::success;
-      } else if (base::ended()) {
+      } else if (is_at_end(s)) {
         result = outcome::closed;
       } else {
         base::promise(w);
@@ -152,10 +164,11 @@ class channel_state final : public channel_core<Threading> {
   /// Ends the batch `b` of a woken or busy receive and begins the next one, of up to `budget` values;
   /// `fairly` leaves other receivers their share.
   /// `again`: there is something, but no budget; it is promised to the receive. Others as above.
-  outcome next_batch(waiter& w, claim& b, std::size_t budget, bool fairly, bool& linked,
+  outcome next_batch(batch_waiter& w, claim& b, std::size_t budget, bool fairly, bool& linked,
                      unsigned& phase) noexcept {
     section s(*this);
     put_back(b);
+    w.in_hand = nullptr;
     outcome result = w.fate;
     if (w.current != stage::decided) {
       w.queue->erase(w);
@@ -167,12 +180,15 @@ class channel_state final : public channel_core<Threading> {
           result = outcome::again;
         } else {
           fill(*b, fairly ? share_of(found, budget) : found < budget ? found : budget, s);
+          // Who takes its share is a loop, which passes on at least one. Others may fail to.
+          if (!fairly) reserve_places(*b);
+          w.in_hand = b.get();
           w.current = stage::busy;
           w.begun = true;
           base::batches_.push_back(w);
           result = outcome::success;
         }
-      } else if (base::ended()) {
+      } else if (is_at_end(s)) {
         result = outcome::closed;
       } else {
         // One that has got something goes to the end of the line.
@@ -193,9 +209,10 @@ class channel_state final : public channel_core<Threading> {
   }
 
   /// Ends a receive in the middle of a batch, or before it.
-  void end_batch(waiter& w, claim& b, bool& linked) noexcept {
+  void end_batch(batch_waiter& w, claim& b, bool& linked) noexcept {
     section s(*this);
     put_back(b);
+    w.in_hand = nullptr;
     if (w.queue != nullptr) w.queue->erase(w);
     w.current = stage::idle;
     linked = w.forget_link();
@@ -208,9 +225,10 @@ class channel_state final : public channel_core<Threading> {
     section s(*this);
     if (std::size_t found = unpromised()) {
       fill(*b, found < limit ? found : limit, s);
+      reserve_places(*b);
       return outcome::success;
     }
-    return base::ended() ? outcome::closed : outcome::none;
+    return is_at_end(s) ? outcome::closed : outcome::none;
   }
 
   /// Ends a batch that was claimed without waiting.
@@ -255,6 +273,12 @@ class channel_state final : public channel_core<Threading> {
     return share < limit ? share : limit;
   }
 
+  /// Whether nothing will come any more.
+  bool is_at_end(section& s) noexcept {
+    if (base::closed_) base::recount(s.wakes);
+    return base::ended();
+  }
+
   outcome accept(T& value, section& s) noexcept {
     if (!store(value)) return outcome::no_memory;
     base::wake_receivers(s.wakes);
@@ -265,6 +289,7 @@ class channel_state final : public channel_core<Threading> {
   outcome send_now(T* values, std::size_t count, std::size_t& accepted, section& s) noexcept {
     if (count == 0) return outcome::success;
     if (base::closed_) return outcome::closed;
+    if (!base::is_line_empty() || !base::has_free_slots(count)) base::recount(s.wakes);
     if (!base::is_line_empty() || !base::has_free_slots(count)) return outcome::none;
     outcome result = outcome::success;
     while (accepted != count && result == outcome::success) {
@@ -312,25 +337,40 @@ class channel_state final : public channel_core<Threading> {
     base::wake_at_end(s.wakes);
   }
 
-  /// Moves up to `count` values into a batch. Buffered ones keep their places; the value of a pending
-  /// send has none, so it is taken for good, and alone.
+  /// Moves up to `count` values that stand side by side into a batch. Buffered ones keep their places;
+  /// the value of a pending send has none, so it is taken for good, and alone.
   void fill(batch<T>& b, std::size_t count, section& s) noexcept {
     auto sink = [&](T&& value) { b.push(std::move(value)); };
-    if (base::buffered_ == 0) return take(1, sink, s);
-    if (count > base::buffered_) count = base::buffered_;
-    if (count > batch<T>::slots) count = batch<T>::slots;
-    b.order = next_batch_++;
+    if (base::buffered_ == 0) {
+      b.place = next_place_++;
+      return take(1, sink, s);
+    }
+    std::size_t most = returned_.empty() ? base::buffered_ : returned_.front().size();
+    if (most > batch<T>::slots) most = batch<T>::slots;
+    if (count > most) count = most;
+    // Only the order of places matters, so what was received alone since has none.
+    b.place = returned_.empty() ? std::exchange(next_place_, next_place_ + count)
+                                : returned_.front().place;
     b.claimed = count;
     base::claimed_ += count;
     for (; count != 0; --count) pop(sink);
+  }
+
+  /// What has no place, and could come back, keeps the channel from ending meanwhile.
+  void reserve_places(batch<T>& b) noexcept {
+    b.reserved = b.size() - b.claimed;
+    base::permits_ += b.reserved;
   }
 
   /// Frees the places of what was passed on; the rest goes back to the front. Without a receiver it
   /// stays in the batch, to be destroyed without the lock.
   void put_back(claim& b) noexcept {
     if (b == nullptr) return;
-    base::claimed_ -= std::exchange(b->claimed, 0);
-    if (b->empty() || base::receiver_count_ == 0) return;
+    const std::size_t claimed = std::exchange(b->claimed, 0);
+    base::permits_ -= std::exchange(b->reserved, 0);
+    if (base::receiver_count_ == 0) return;
+    base::claimed_ -= claimed;
+    if (b->empty()) return;
     base::buffered_ += b->size();
     returned_.insert(std::move(b));
   }
@@ -369,7 +409,7 @@ class channel_state final : public channel_core<Threading> {
 
   value_queue<T> values_;
   returned_batches<T> returned_;
-  std::uint64_t next_batch_ = 0;
+  std::uint64_t next_place_ = 0;
 };
 
 }  // namespace sluice::detail::core
