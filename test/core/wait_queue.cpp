@@ -44,12 +44,14 @@ std::vector<const waiter*> forwards(const wait_queue& queue) {
   return seen;
 }
 
-// From whoever stands last; the queue does not tell, so the way there is through the chain itself.
+// From whoever stands last, whom the first one knows.
 std::vector<const waiter*> backwards(const wait_queue& queue) {
   std::vector<const waiter*> seen;
-  const waiter* w = queue.front();
-  while (w != nullptr && w->next != nullptr) w = w->next;
-  for (; w != nullptr; w = w->previous) seen.push_back(w);
+  if (queue.empty()) return seen;
+  const waiter* w = queue.front()->previous;
+  BOOST_CHECK(w->next == nullptr);
+  for (; w != queue.front(); w = w->previous) seen.push_back(w);
+  seen.push_back(w);
   return seen;
 }
 

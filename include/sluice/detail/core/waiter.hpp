@@ -140,6 +140,10 @@ class waiter {
 };
 
 /// A line of waiters in the order of their arrival; leaving from anywhere takes constant time.
+/**
+ * The first one's `previous` is the last one, so that a line is found by one pointer: there are
+ * several in each channel.
+ */
 class wait_queue {
  public:
   wait_queue() = default;
@@ -150,7 +154,7 @@ class wait_queue {
   std::size_t size() const noexcept { return size_; }
   waiter* front() const noexcept { return first_; }
 
-  void push_back(waiter& w) noexcept { insert_after(last_, w); }
+  void push_back(waiter& w) noexcept { insert_after(first_ ? first_->previous : nullptr, w); }
 
   /// Puts a waiter back to the place that its number gives it.
   void insert_in_order(waiter& w) noexcept {
@@ -165,8 +169,13 @@ class wait_queue {
   }
 
   void erase(waiter& w) noexcept {
-    (w.previous ? w.previous->next : first_) = w.next;
-    (w.next ? w.next->previous : last_) = w.previous;
+    if (&w == first_) {
+      first_ = w.next;
+      if (first_ != nullptr) first_->previous = w.previous;
+    } else {
+      w.previous->next = w.next;
+      (w.next ? w.next : first_)->previous = w.previous;
+    }
     w.previous = w.next = nullptr;
     w.queue = nullptr;
     --size_;
@@ -181,16 +190,21 @@ class wait_queue {
  private:
   void insert_after(waiter* before, waiter& w) noexcept {
     waiter* after = before ? before->next : first_;
-    w.previous = before;
     w.next = after;
     w.queue = this;
-    (before ? before->next : first_) = &w;
-    (after ? after->previous : last_) = &w;
+    if (before != nullptr) {
+      w.previous = before;
+      before->next = &w;
+      (after ? after : first_)->previous = &w;
+    } else {
+      w.previous = after ? after->previous : &w;
+      if (after != nullptr) after->previous = &w;
+      first_ = &w;
+    }
     ++size_;
   }
 
   waiter* first_ = nullptr;
-  waiter* last_ = nullptr;
   std::size_t size_ = 0;
 };
 
