@@ -6,6 +6,7 @@
 // what when.
 
 #include <sluice/detail/core/waiter.hpp>
+#include <sluice/detail/initiation.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/detail/step.hpp>
 #include <sluice/error.hpp>
@@ -39,9 +40,9 @@ class closing_step : public step<State, core::waiter> {
 struct start_closing {
   static constexpr std::size_t argument_count = 0;
 
-  template <class Handler, class IoExecutor, class State>
+  template <class Handler, class IoExecutor, class State, class Owner>
   static void begin(Handler&& handler, const IoExecutor& ex, core::state_ref<State> state,
-                    std::uint64_t owner) {
+                    Owner owner) {
     operation<closing_step<State>, Handler, IoExecutor>::begin(std::move(handler), ex,
                                                                std::move(state), owner);
   }

@@ -5,6 +5,7 @@
 // What the receive of a oneshot does with its state. See operation.hpp for who calls what when.
 
 #include <sluice/detail/core/oneshot_state.hpp>
+#include <sluice/detail/initiation.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/detail/step.hpp>
 #include <sluice/error.hpp>
@@ -46,9 +47,9 @@ template <class T>
 struct start_oneshot_receive {
   static constexpr std::size_t argument_count = 0;
 
-  template <class Handler, class IoExecutor, class State>
+  template <class Handler, class IoExecutor, class State, class Owner>
   static void begin(Handler&& handler, const IoExecutor& ex, core::state_ref<State> state,
-                    std::uint64_t owner) {
+                    Owner owner) {
     operation<oneshot_receive_step<T, State>, Handler, IoExecutor>::begin(std::move(handler), ex,
                                                                           std::move(state), owner);
   }

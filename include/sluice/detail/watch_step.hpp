@@ -6,6 +6,7 @@
 // when. Each brings the cursor of the receiver along, since the handle may move on.
 
 #include <sluice/detail/core/watch_state.hpp>
+#include <sluice/detail/initiation.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/detail/step.hpp>
 #include <sluice/error.hpp>
@@ -104,9 +105,9 @@ class watch_wait_for_step : public step<State, typename State::waiter_type> {
 struct start_watch_changed {
   static constexpr std::size_t argument_count = 1;
 
-  template <class Handler, class IoExecutor, class State>
+  template <class Handler, class IoExecutor, class State, class Owner>
   static void begin(Handler&& handler, const IoExecutor& ex, core::state_ref<State> state,
-                    std::uint64_t owner, watch_cursor_ref<State> cursor) {
+                    Owner owner, watch_cursor_ref<State> cursor) {
     operation<watch_changed_step<State>, Handler, IoExecutor>::begin(
         std::move(handler), ex, std::move(state), owner, std::move(cursor));
   }
@@ -124,9 +125,9 @@ template <class T>
 struct start_watch_wait_for {
   static constexpr std::size_t argument_count = 2;
 
-  template <class Handler, class IoExecutor, class State, class Predicate>
+  template <class Handler, class IoExecutor, class State, class Owner, class Predicate>
   static void begin(Handler&& handler, const IoExecutor& ex, core::state_ref<State> state,
-                    std::uint64_t owner, watch_cursor_ref<State> cursor, Predicate&& predicate) {
+                    Owner owner, watch_cursor_ref<State> cursor, Predicate&& predicate) {
     using step = watch_wait_for_step<T, State, std::decay_t<Predicate>>;
     operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state), owner,
                                                 std::move(cursor),
