@@ -148,8 +148,8 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    * @returns How many. If 0, `ec` is set as by `try_receive`, or to `asio::error::invalid_argument` if
    * `max` is 0, or to `asio::error::no_memory` if `out` could not grow; then nothing is taken.
    *
-   * The lock is taken once for all of them, twice if `out` had to grow. With an allocator of your own
-   * it takes up to a kilobyte of messages at a time. Never blocks. Complexity: linear.
+   * The lock is taken once for all of them, a few times if `out` had to grow. With an allocator of
+   * your own it takes up to a kilobyte of messages at a time. Never blocks. Complexity: linear.
    */
   template <class Allocator>
   std::size_t try_receive_some(std::vector<T, Allocator>& out, std::size_t max, error_code& ec) {
@@ -179,9 +179,9 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    * Cancellation, executor, ordering and memory as for `async_receive`: the messages are taken all at
    * once, as the last step before the handler is called. `out` must live until then.
    *
-   * Complexity: linear; the lock is taken once for the whole batch, or twice if `out` had to grow. With
-   * an allocator of your own a batch has at most a kilobyte of messages; an exception of it leaves in
-   * the channel what has not been appended.
+   * Complexity: linear; the lock is taken once for the whole batch, a few times if `out` had to grow.
+   * With an allocator of your own a batch has at most a kilobyte of messages; an exception of it
+   * leaves in the channel what has not been appended.
    *
    * @code
    * std::vector<row> rows;
@@ -227,7 +227,14 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    * Several messages are taken at a time (up to a kilobyte of them; by an awaitable `f` one), a fair
    * share if there are several receivers. After 128 it goes through the executor once.
    *
-   * Executor and memory as for `async_receive`.
+   * An awaitable `f` runs to its end when `cancel()` is called or the last receiver goes; a
+   * cancellation of the operation itself reaches what `f` awaits.
+   *
+   * Ordering and fairness: it waits in line like a receive, at its end once it has had a message.
+   * What others have been promised it leaves to them.
+   *
+   * Executor as for `async_receive`. Memory: as there, and one block for the messages at hand, or
+   * the frames of coroutines if `f` is awaited.
    *
    * @code
    * co_await rx.async_for_each([&](job work) { total += work.run(); });
@@ -276,6 +283,10 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
     static_assert(std::is_invocable_v<Function&, T>,
                   "sluice: the function of async_for_each is called with a message: make it one "
                   "that takes a T");
+    if constexpr (std::is_invocable_v<Function&, T>)
+      static_assert(detail::is_loop_result<Function, T>,
+                    "sluice: the function of async_for_each returns nothing, bool, or an awaitable "
+                    "of one of them: make it one that returns false to stop");
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
         detail::initiate_from<CompletionToken, start_for_each, detail::channel_share>(
             std::forward<Handle>(handle)),

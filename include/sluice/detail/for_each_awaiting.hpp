@@ -5,6 +5,7 @@
 #include <boost/asio/detail/config.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace sluice::detail {
 
@@ -136,6 +137,9 @@ boost::asio::awaitable<error_code, LoopExecutor> for_each_awaiting(core::state_r
         const bool goes_on = co_await std::invoke(f, std::move(*message));
         if (!goes_on) co_return error_code();
       }
+      // The function may have switched off that a coroutine hears of its cancellation.
+      const auto cancellation = co_await asio::this_coro::cancellation_state;
+      if (cancellation.cancelled() != asio::cancellation_type::none) break;
     }
   } catch (const boost::system::system_error& thrown) {
     if (thrown.code() != asio::error::operation_aborted) throw;
@@ -193,5 +197,27 @@ inline constexpr bool is_awaiting = false;
 }  // namespace sluice::detail
 
 #endif  // defined(BOOST_ASIO_HAS_CO_AWAIT)
+
+namespace sluice::detail {
+
+template <class Result>
+struct awaited_result {
+  using type = Result;
+};
+
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+template <class Result, class Executor>
+struct awaited_result<boost::asio::awaitable<Result, Executor>> {
+  using type = Result;
+};
+#endif
+
+/// Whether a function of a message returns what says how a loop goes on.
+template <class Function, class T,
+          class Result = typename awaited_result<std::invoke_result_t<Function&, T>>::type>
+inline constexpr bool is_loop_result =
+    std::is_void_v<Result> || std::is_same_v<std::decay_t<Result>, bool>;
+
+}  // namespace sluice::detail
 
 #endif  // SLUICE_DETAIL_FOR_EACH_AWAITING_HPP
