@@ -14,6 +14,8 @@
 // also counts the values, because it needs that number for other reasons. Moving a T does not throw.
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -27,8 +29,9 @@ class value_queue {
 
   /// Keeps up to `spare_limit` emptied blocks; the first block has at most `capacity` slots.
   value_queue(std::size_t capacity, std::size_t spare_limit) noexcept
-      : next_slots_(capacity < first_slots ? (capacity == 0 ? 1 : capacity) : first_slots),
-        spare_limit_(spare_limit) {}
+      : next_slots_(small(capacity < first_slots ? (capacity == 0 ? 1 : capacity) : first_slots)),
+        spare_limit_(spare_limit < all_spares ? static_cast<std::uint32_t>(spare_limit)
+                                              : all_spares) {}
 
   value_queue(const value_queue&) = delete;
   value_queue& operator=(const value_queue&) = delete;
@@ -78,6 +81,16 @@ class value_queue {
   }
 
  private:
+  // A channel that is mostly idle should be small, and no block has more slots than these can count.
+  using slot_number = std::uint16_t;
+  static_assert(most_slots <= std::numeric_limits<slot_number>::max());
+
+  static constexpr slot_number small(std::size_t number) noexcept {
+    return static_cast<slot_number>(number);
+  }
+
+  static constexpr std::uint32_t all_spares = std::numeric_limits<std::uint32_t>::max();
+
   struct block {
     block* next;
     std::size_t slots;
@@ -101,7 +114,8 @@ class value_queue {
       void* memory = ::operator new(offset + next_slots_ * sizeof(T), std::align_val_t(alignment));
       added = ::new (memory) block{nullptr, next_slots_};
       if (next_slots_ < most_slots)
-        next_slots_ = next_slots_ * 2 < most_slots ? next_slots_ * 2 : most_slots;
+        next_slots_ = small(next_slots_ * std::size_t{2} < most_slots ? next_slots_ * std::size_t{2}
+                                                                      : most_slots);
     }
     added->next = nullptr;
     (tail_ ? tail_->next : head_) = added;
@@ -140,11 +154,11 @@ class value_queue {
   block* head_ = nullptr;
   block* tail_ = nullptr;
   block* spare_ = nullptr;
-  std::size_t first_ = 0;  // the oldest value's slot in the head block
-  std::size_t last_ = 0;   // one past the newest value's slot in the tail block
-  std::size_t next_slots_;
-  std::size_t spare_limit_;
-  std::size_t spares_ = 0;
+  slot_number first_ = 0;  // the oldest value's slot in the head block
+  slot_number last_ = 0;   // one past the newest value's slot in the tail block
+  slot_number next_slots_;
+  std::uint32_t spare_limit_;
+  std::uint32_t spares_ = 0;
 };
 
 }  // namespace sluice::detail::core
