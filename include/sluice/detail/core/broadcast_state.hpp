@@ -164,8 +164,12 @@ class broadcast_state final : public broadcast_core<Threading> {
 
   /// Null if there is no memory.
   node* new_node() noexcept {
-    if (spare_ == nullptr) return new (std::nothrow) node;
-    return std::exchange(spare_, spare_->next_node());
+    if (spare_ != nullptr) return std::exchange(spare_, spare_->next_node());
+    try {
+      return new node;
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
   }
 
   void recycle(node& n) noexcept {
