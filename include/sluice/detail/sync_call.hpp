@@ -193,8 +193,12 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
   using look = look_handler<Args...>;
   typename look::result_type result;
   if constexpr (may_ask) {
-    initiation(look(result), std::forward<Arguments>(arguments)...);
-    if (result) return std::move(*result);
+    // Whoever waits on the other side may be about to do its part.
+    const bool seen = core::spin_until([&] {
+      initiation(look(result), std::forward<Arguments>(arguments)...);
+      return result.has_value();
+    });
+    if (seen) return std::move(*result);
   }
 
   constexpr std::size_t size = operation_size + (std::size_t(0) + ... + sizeof(Arguments));
