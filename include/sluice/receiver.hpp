@@ -361,7 +361,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
       } else {
         using step = detail::for_each_step<T, function, state_type>;
         detail::operation<step, Handler, IoExecutor>::begin(
-            std::move(handler), ex, std::move(state), owner, std::forward<Function>(f));
+            std::move(handler), ex, std::move(state), owner, function(std::forward<Function>(f)));
       }
     }
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_TEST_CONFORMANCE_BATCH_ENDS_HPP
+#define SLUICE_TEST_CONFORMANCE_BATCH_ENDS_HPP
+
+// The ends for receives of several messages; see ends.hpp.
+
+#include "conformance/ends.hpp"
+#include "support/message.hpp"
+
+#include <deque>
+#include <mutex>
+#include <vector>
+
+namespace conformance {
+
+/// A vector for what is received. It stays where it is: nobody knows how long it is referred to.
+inline std::vector<message>& room_for_some() {
+  static std::mutex mutex;
+  static std::deque<std::vector<message>> all;
+  std::lock_guard<std::mutex> lock(mutex);
+  auto& room = all.emplace_back();
+  room.reserve(1);
+  return room;
+}
+
+/// Waits for its first message, at which it stops, or has it.
+template <class Executor, class Threading>
+class looping_end : public receiving_end<Executor, Threading> {
+  using base = receiving_end<Executor, Threading>;
+
+ public:
+  using base::base;
+
+  static result expected(course way) {
+    const result of_one = base::expected(way);
+    return of_one == success_with_something ? success : of_one;
+  }
+};
+
+}  // namespace conformance
+
+#endif  // SLUICE_TEST_CONFORMANCE_BATCH_ENDS_HPP
