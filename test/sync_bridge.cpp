@@ -106,8 +106,9 @@ BOOST_AUTO_TEST_CASE(a_call_brings_back_what_the_function_returns) {
   BOOST_TEST(*bridge.call([] { return std::make_unique<int>(7); }) == 7);
   BOOST_TEST((bridge.call([] { return std::this_thread::get_id(); }) == running.id()));
   int here = 0;
-  static_assert(std::is_same_v<decltype(bridge.call([&]() -> int& { return here; })), int&>);
-  BOOST_TEST(&bridge.call([&]() -> int& { return here; }) == &here);
+  const auto refer = [&]() -> int& { return here; };
+  static_assert(std::is_same_v<decltype(bridge.call(refer)), int&>);
+  BOOST_TEST(&bridge.call(refer) == &here);
   bridge.call([&] { here = 8; });
   BOOST_TEST(here == 8);
 
