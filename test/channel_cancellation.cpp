@@ -70,17 +70,17 @@ class crowd {
   crowd(const crowd&) = delete;
   crowd& operator=(const crowd&) = delete;
 
-  /// Cancels all of them in this order, one by one. While one is cancelled only it and its
-  /// neighbours in line may be touched.
+  /// Cancels all of them in this order, one by one. While one is cancelled only it, its neighbours
+  /// and the first in line, who knows the last, may be touched.
   void cancel(const std::vector<std::size_t>& order) {
     arena_.forbid_all();
     for (std::size_t index : order) {
       auto [before, after] = neighbours_[index];
-      void* const places[] = {place(before), places_[index], place(after)};
+      void* const places[] = {place(before), places_[index], place(after), place(front_)};
       for (void* p : places) arena_.allow(p);
       signals_[index].emit(asio::cancellation_type::terminal);
       for (void* p : places) arena_.forbid(p);
-      if (before < crowd_size) neighbours_[before].second = after;
+      (before < crowd_size ? neighbours_[before].second : front_) = after;
       if (after < crowd_size) neighbours_[after].first = before;
     }
     arena_.allow_all();
@@ -108,6 +108,7 @@ class crowd {
   std::vector<int> outcomes_;
   std::vector<void*> places_;
   std::vector<std::pair<std::size_t, std::size_t>> neighbours_;
+  std::size_t front_ = 0;
 };
 
 std::vector<std::size_t> forwards() {
