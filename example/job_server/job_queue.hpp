@@ -1,38 +1,45 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The queue between the connections and the workers: the place where this server uses Sluice.
+// The queue between the connections and the workers.
 //
 // - The queue is one bounded channel. Producers are the HTTP connections, on an io_context; consumers
-//   are coroutines on a thread pool. Neither side knows the other's executor.
+//   are coroutines on a thread pool, and plain threads. No side knows the other's executor.
 // - Overload is decided by try_send: it takes the job or says `full`, and never waits.
-// - Every job carries a reply slot, the sending end of a channel of its own with one place. Whatever
-//   becomes of a job, its reply slot is used or destroyed, so a waiting connection always hears back.
+// - Every job carries a reply slot, the sending end of a oneshot. Whatever becomes of a job, its reply
+//   slot is used or destroyed, so a waiting connection always hears back. It works in the other
+//   direction, too: when the client hangs up, the receiving end goes, and whoever holds the job sees
+//   that nobody wants the answer.
 // - Closing the queue is the whole of a graceful stop: no job can enter any more, those that did are
 //   still received, and after the last of them each consumer's loop ends by itself.
 
 #ifndef JOB_SERVER_JOB_QUEUE_HPP
 #define JOB_SERVER_JOB_QUEUE_HPP
 
+#include "job_log.hpp"
 #include "word_report.hpp"
 
 #include <sluice/channel.hpp>
+#include <sluice/oneshot.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace job_server {
 
 namespace asio = boost::asio;
 
 struct job {
+  job(std::uint64_t n, std::string t, sluice::oneshot_sender<word_report> r)
+      : number(n), text(std::move(t)), reply(std::move(r)) {}
+
+  std::uint64_t number;
   std::string text;
-  sluice::sender<word_report> reply;
+  sluice::oneshot_sender<word_report> reply;
 };
 
 enum class verdict {
@@ -47,37 +54,26 @@ struct submission {
   word_report report;
 };
 
-struct queue_figures {
-  std::size_t depth = 0;       // jobs waiting now, without those being worked on
-  std::size_t capacity = 0;    // jobs that can wait
-  std::uint64_t accepted = 0;  // jobs taken into the queue since the start
-  std::uint64_t rejected = 0;  // jobs refused since the start
-  std::uint64_t done = 0;      // accepted jobs that are finished; never more than `accepted`
-};
-
 class job_queue {
  public:
-  // Starts `consumers` coroutines on the pool; they end after close(), and only then can the pool be
-  // joined. `delay` is added to every job, to make overload easy to watch.
-  job_queue(asio::thread_pool& pool, std::size_t capacity, unsigned consumers,
-            std::chrono::milliseconds delay);
+  // The executor is that of the consumers, unless they bring their own.
+  job_queue(const asio::any_io_executor& consumers, std::size_t capacity, job_log& log);
+
+  // Another consumer; each job goes to exactly one of them.
+  sluice::receiver<job> consumer() const { return consumer_; }
 
   // Refuses at once or completes when the job is finished. Awaited by a connection, on its own
-  // executor.
+  // executor. To cancel it is to do without the answer.
   asio::awaitable<submission> submit(std::string text);
 
   // Call from any thread, any number of times.
   void close();
-  queue_figures figures() const;
 
  private:
   sluice::sender<job> jobs_;
-  std::atomic<std::uint64_t> accepted_{0};
-  std::atomic<std::uint64_t> rejected_{0};
-  std::atomic<std::uint64_t> done_{0};
+  sluice::receiver<job> consumer_;
+  job_log& log_;
 };
-
-std::string to_json(const queue_figures& figures);
 
 }  // namespace job_server
 

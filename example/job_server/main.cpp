@@ -2,23 +2,30 @@
 //
 // An HTTP server whose job queue is a Sluice channel. Read it in this order:
 //
-//   word_report  the work, plain C++
-//   job_queue    the channel: connections on one side, a pool of workers on the other
-//   routes       what is asked and what is answered
-//   session      one connection
-//   server       the listener, and how everything stops
+//   word_report   the work, plain C++
+//   job_log       a broadcast: what happens to jobs, for all who listen
+//   job_queue     the channel: connections on one side, workers on the other; a oneshot for the answer
+//   workers       coroutines on a thread pool, and plain threads
+//   event_stream  one client that listens
+//   page          what a browser shows of it
+//   routes        what is asked and what is answered
+//   session       one connection
+//   server        the listener, and how everything stops
 //
 // This file puts the parts on their threads and waits for the end.
 
+#include "job_log.hpp"
 #include "job_queue.hpp"
 #include "options.hpp"
 #include "routes.hpp"
 #include "server.hpp"
+#include "workers.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include <csignal>
+#include <cstddef>
 #include <exception>
 #include <iostream>
 #include <thread>
@@ -26,16 +33,26 @@
 
 namespace {
 
+// How many events a client may be behind. It is told what it misses beyond that.
+constexpr std::size_t most_events_behind = 256;
+
 void run(const job_server::options& chosen) {
   namespace asio = boost::asio;
 
-  // They go in the opposite order: a connection refers to the queue, and a job's reply slot to the
-  // executor of a connection.
+  // They go in the opposite order: a worker refers to the log, a connection to the queue, and a job's
+  // reply slot to the executor of a connection.
   asio::io_context context(static_cast<int>(chosen.threads));
-  asio::thread_pool workers(chosen.workers);
-  job_server::job_queue jobs(workers, chosen.queue, chosen.workers, chosen.job_delay);
+  job_server::event_sender events(context, most_events_behind);
+  job_server::job_log log(events, chosen.queue);
+  asio::thread_pool pool(chosen.workers);
+  job_server::job_queue jobs(pool.get_executor(), chosen.queue, log);
 
-  job_server::server server(context, chosen, jobs);
+  job_server::server server(context, chosen, jobs, log);
+  job_server::start_coroutines(pool, chosen.workers, jobs, log, events, chosen.job_delay);
+  job_server::plain_threads threads(jobs);
+  threads.start(chosen.legacy_threads, log, events, chosen.job_delay);
+  events = {};  // only the workers keep the broadcast open now, so it closes when they have ended
+
   server.start();
   std::cout << "job_server: listening on " << server.url() << '\n'
             << job_server::what_to_try(server.url()) << std::flush;
@@ -48,11 +65,14 @@ void run(const job_server::options& chosen) {
     for (unsigned started = 1; started < chosen.threads; ++started) helpers.emplace_back(serve);
     serve();  // until a signal came and the last connection is gone
   }
-  workers.join();  // the consumers have ended with the queue
+  // The workers have ended with the queue.
+  pool.join();
+  threads.join();
 
-  const auto figures = jobs.figures();
+  const auto figures = log.figures();
   std::cout << "job_server: stopped; " << figures.accepted << " jobs accepted, " << figures.done
-            << " done, " << figures.rejected << " rejected" << std::endl;
+            << " done, " << figures.abandoned << " abandoned, " << figures.rejected << " rejected"
+            << std::endl;
 }
 
 }  // namespace

@@ -49,6 +49,10 @@ constexpr option_row table[] = {
      [](options& to, std::string_view text) {
        to.workers = static_cast<unsigned>(number_between(1, 256, text));
      }},
+    {"--legacy-threads", "N", "plain blocking threads that work on jobs as well (default 0)",
+     [](options& to, std::string_view text) {
+       to.legacy_threads = static_cast<unsigned>(number_between(0, 256, text));
+     }},
     {"--queue", "N", "jobs that may wait; 0 takes a job only for an idle worker (default 64)",
      [](options& to, std::string_view text) {
        to.queue = static_cast<std::size_t>(number_between(0, 1'000'000, text));
@@ -110,14 +114,15 @@ std::string help_text() {
   text
       << "usage: job_server [options]\n\n"
          "Counts words for HTTP clients: POST /jobs puts a text into a bounded queue and answers\n"
-         "with the counts; a full queue is answered with 503 at once; GET /stats shows the queue.\n"
+         "with the counts; a full queue is answered with 503 at once; GET /stats shows the queue,\n"
+         "GET /events tells of every job as it happens, and GET / is a page that shows both.\n"
          "SIGINT or SIGTERM stops accepting, finishes and answers what was accepted, and "
          "exits.\n\n";
   for (const auto& row : table) {
     const auto left = std::string(row.name) + " " + std::string(row.value);
-    text << "  " << std::left << std::setw(20) << left << row.meaning << '\n';
+    text << "  " << std::left << std::setw(21) << left << row.meaning << '\n';
   }
-  text << "  " << std::left << std::setw(20) << "--help" << "this text\n";
+  text << "  " << std::left << std::setw(21) << "--help" << "this text\n";
   return text.str();
 }
 

@@ -21,6 +21,7 @@ struct options {
   std::uint16_t port = 8080;
   unsigned threads = 2;
   unsigned workers = 2;
+  unsigned legacy_threads = 0;
   std::size_t queue = 64;
   std::size_t body_limit = 1024 * 1024;
   std::chrono::seconds timeout{10};

@@ -2,6 +2,8 @@
 
 #include "routes.hpp"
 
+#include "page.hpp"
+
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/verb.hpp>
@@ -16,7 +18,8 @@ struct resource {
   std::string_view allow;
 };
 
-constexpr resource resources[] = {{"/", "GET, HEAD"}, {"/jobs", "POST"}, {"/stats", "GET, HEAD"}};
+constexpr resource resources[] = {
+    {"/", "GET, HEAD"}, {"/jobs", "POST"}, {"/stats", "GET, HEAD"}, {"/events", "GET"}};
 
 // The path of "/path?query" and of "http://host/path?query", which proxies send.
 std::string_view path_of(std::string_view target) {
@@ -37,8 +40,14 @@ const resource* find_resource(std::string_view target) {
 }
 
 bool allows(const resource& found, http::verb method) {
-  return found.path == "/jobs" ? method == http::verb::post
-                               : method == http::verb::get || method == http::verb::head;
+  switch (method) {
+    case http::verb::get:
+    case http::verb::head:
+    case http::verb::post:
+      return found.allow.find(std::string_view(http::to_string(method))) != found.allow.npos;
+    default:
+      return false;
+  }
 }
 
 response ok_response(std::string_view type, std::string body) {
@@ -74,7 +83,8 @@ std::string what_to_try(std::string_view url) {
   std::string text = "Try, in another terminal:\n";
   text.append("  curl --data-binary @/usr/share/common-licenses/GPL-3 ").append(url);
   text.append("/jobs\n  curl --data 'the quick and the slow' ").append(url);
-  text.append("/jobs\n  curl ").append(url).append("/stats\n");
+  text.append("/jobs\n  curl ").append(url).append("/stats\n  curl -N ").append(url);
+  text.append("/events\nor open ").append(url).append("/ in a browser.\n");
   return text;
 }
 
@@ -100,7 +110,7 @@ std::optional<response> refuse_early(const request::header_type& header) {
 
   const auto* const found = find_resource(header.target());
   if (!found)
-    return error_response(http::status::not_found, "no such path, try /, /jobs or /stats");
+    return error_response(http::status::not_found, "no such path, try /, /jobs, /stats or /events");
 
   if (!allows(*found, header.method())) {
     auto answer = error_response(http::status::method_not_allowed, "see Allow");
@@ -119,12 +129,30 @@ std::optional<response> refuse_early(const request::header_type& header) {
   return std::nullopt;
 }
 
-asio::awaitable<response> respond(job_queue& jobs, std::string_view welcome, request asked) {
-  if (asked.method() == http::verb::post)
-    co_return submission_response(co_await jobs.submit(std::move(asked.body())));
-  if (path_of(asked.target()) == "/stats")
-    co_return ok_response("application/json", to_json(jobs.figures()));
-  co_return ok_response("text/plain; charset=utf-8", std::string(welcome));
+bool asks_for_events(const request& asked) {
+  return path_of(asked.target()) == "/events";
+}
+
+bool asks_for_work(const request& asked) {
+  return asked.method() == http::verb::post;
+}
+
+response respond(const job_log& log, const request& asked) {
+  if (path_of(asked.target()) == "/stats") {
+    auto answer = ok_response("application/json", to_json(log.figures()));
+    answer.set(http::field::cache_control, "no-store");
+    return answer;
+  }
+  auto answer = ok_response("text/html; charset=utf-8", std::string(page()));
+  // The page brings all it needs, and loads nothing from elsewhere.
+  answer.set("Content-Security-Policy",
+             "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+             "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'");
+  return answer;
+}
+
+asio::awaitable<response> respond_with_work(job_queue& jobs, request asked) {
+  co_return submission_response(co_await jobs.submit(std::move(asked.body())));
 }
 
 }  // namespace job_server

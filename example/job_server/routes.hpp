@@ -6,6 +6,7 @@
 #ifndef JOB_SERVER_ROUTES_HPP
 #define JOB_SERVER_ROUTES_HPP
 
+#include "job_log.hpp"
 #include "job_queue.hpp"
 
 #include <boost/beast/http/message.hpp>
@@ -23,7 +24,7 @@ namespace http = boost::beast::http;
 using request = http::request<http::string_body>;
 using response = http::response<http::string_body>;
 
-// The texts for people: printed at the start and served at "/".
+// The text for people that is printed at the start.
 std::string what_to_try(std::string_view url);
 
 // {"error": reason}. The reason is ours, never the client's words, so it needs no escaping.
@@ -33,8 +34,18 @@ response error_response(http::status status, std::string_view reason);
 // be received first.
 std::optional<response> refuse_early(const request::header_type& header);
 
-// Answers a request that refuse_early() let pass.
-asio::awaitable<response> respond(job_queue& jobs, std::string_view welcome, request asked);
+// Whether a request that refuse_early() let pass wants the stream of events, which has no end that
+// could be known. See event_stream.
+bool asks_for_events(const request& asked);
+
+// Whether one that wants something else asks for work, so that its answer takes time.
+bool asks_for_work(const request& asked);
+
+// Answers the others at once.
+response respond(const job_log& log, const request& asked);
+
+// Answers those that ask for work when it is done.
+asio::awaitable<response> respond_with_work(job_queue& jobs, request asked);
 
 }  // namespace job_server
 

@@ -2,14 +2,10 @@
 
 #include "server.hpp"
 
-#include "routes.hpp"
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <csignal>
@@ -22,7 +18,7 @@
 namespace job_server {
 namespace {
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr auto as_result = asio::as_tuple(sluice::use_awaitable);
 
 asio::ip::tcp::acceptor listen_on(asio::io_context& context, const asio::ip::tcp::endpoint& where) {
   try {
@@ -56,12 +52,13 @@ void end_loudly(std::exception_ptr problem) {
 
 }  // namespace
 
-server::server(asio::io_context& context, const options& chosen, job_queue& jobs)
+server::server(asio::io_context& context, const options& chosen, job_queue& jobs, job_log& log)
     : context_(context),
       jobs_(jobs),
+      log_(log),
       acceptor_(listen_on(context, {chosen.address, chosen.port})),
       signals_(acceptor_.get_executor(), SIGINT, SIGTERM),
-      shared_{jobs, what_to_try(url_of(acceptor_)), chosen.body_limit, chosen.timeout} {
+      shared_{jobs, log, chosen.body_limit, chosen.timeout} {
   auto [stop, stopped] = sluice::make_channel<std::monostate>(context, 1);
   stop_ = std::move(stop);
   stopped_ = std::move(stopped);
@@ -97,16 +94,17 @@ asio::awaitable<void> server::accept_connections() {
 }
 
 asio::awaitable<void> server::stop_on_signal() {
-  const auto number = co_await signals_.async_wait(asio::use_awaitable);
+  const auto number = co_await signals_.async_wait(sluice::use_awaitable);
   // From here on a second signal does what it does by default: it ends the process.
   signals_.clear();
 
   acceptor_.close();
+  log_.stopping();  // while there is still somebody to hear it: idle workers end at once
   jobs_.close();
   stop_.close();
-  const auto figures = jobs_.figures();
+  const auto figures = log_.figures();
   std::cout << "job_server: " << (number == SIGINT ? "SIGINT" : "SIGTERM")
-            << ": accepting no more, finishing " << figures.accepted - figures.done << " jobs"
+            << ": accepting no more, finishing " << figures.depth + figures.running << " jobs"
             << std::endl;
 }
 

@@ -2,11 +2,12 @@
 
 #include "session.hpp"
 
+#include "event_stream.hpp"
 #include "routes.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -15,15 +16,18 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <utility>
+#include <variant>
 
 namespace job_server {
 namespace {
 
 // Errors as values: on a connection they are what happens all day, not exceptions.
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr auto as_result = asio::as_tuple(sluice::use_awaitable);
 
 // What to tell a client whose request could not be read, if it is still there to be told.
 std::optional<response> refusal_of(sluice::error_code error) {
@@ -99,10 +103,44 @@ class session {
     const auto method = asked.method();
     const auto version = asked.version();
     const bool keep_alive = asked.keep_alive();
-    // How long the work takes is not the client's fault.
+    // How long the rest takes is not the client's fault.
     stream_.expires_never();
-    auto answer = co_await respond(shared_.jobs, shared_.welcome, std::move(asked));
-    co_return co_await write(std::move(answer), method, version, keep_alive);
+    if (asks_for_events(asked)) {
+      co_await stream_events(stream_, shared_.log.subscribe(), version, shared_.timeout);
+      co_return false;
+    }
+    if (!asks_for_work(asked)) {
+      co_return co_await write(respond(shared_.log, asked), method, version, keep_alive);
+    }
+    auto answer = co_await work_unless_client_leaves(std::move(asked));
+    if (!answer) co_return false;
+    co_return co_await write(std::move(*answer), method, version, keep_alive);
+  }
+
+  // Nothing if the client has hung up. The coroutine that waits for the answer is cancelled then, its
+  // end of the reply slot goes with it, and that is how the worker hears of it.
+  asio::awaitable<std::optional<response>> work_unless_client_leaves(request asked) {
+    using namespace asio::experimental::awaitable_operators;
+    auto outcome =
+        co_await (respond_with_work(shared_.jobs, std::move(asked)) || wait_until_client_leaves());
+    if (auto* const answer = std::get_if<response>(&outcome)) co_return std::move(*answer);
+    co_return std::nullopt;
+  }
+
+  // The only way to see a client leave is to read. What it has to say in the meantime is kept: it is
+  // the beginning of its next request.
+  asio::awaitable<void> wait_until_client_leaves() {
+    // Without this bound a client could fill our memory with requests.
+    while (buffer_.size() < most_read_ahead) {
+      const auto room =
+          buffer_.prepare(std::min(most_read_ahead - buffer_.size(), std::size_t{4096}));
+      const auto [error, size] = co_await stream_.socket().async_read_some(room, as_result);
+      buffer_.commit(size);
+      if (error) co_return;
+    }
+    // It sends more than it may, so it is there. This waits until somebody cancels it.
+    asio::steady_timer forever(stream_.get_executor(), asio::steady_timer::time_point::max());
+    co_await forever.async_wait(as_result);
   }
 
   // Waits between two requests; false when there will be none.
@@ -156,6 +194,8 @@ class session {
     }
     stream_.close();
   }
+
+  static constexpr std::size_t most_read_ahead = 65536;
 
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;

@@ -2,7 +2,8 @@
 //
 // One connection, as one coroutine: read a request, answer it, again, until somebody has enough.
 // Everything that can be wrong with a client ends here: what it sends (400 and its relatives), how
-// much (413), how slowly (the connection expires), and when it leaves.
+// much (413), how slowly (the connection expires), and when it leaves, also while it waits for its
+// answer: then nobody needs to work for it any more.
 //
 // The other thing to see is how a server stops. All sessions wait on one channel that never carries
 // a message; closing it wakes every one of them at once. A session that is idle then closes, one
@@ -11,6 +12,7 @@
 #ifndef JOB_SERVER_SESSION_HPP
 #define JOB_SERVER_SESSION_HPP
 
+#include "job_log.hpp"
 #include "job_queue.hpp"
 
 #include <sluice/channel.hpp>
@@ -20,7 +22,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <string>
 #include <variant>
 
 namespace job_server {
@@ -28,7 +29,7 @@ namespace job_server {
 // What all sessions share. It outlives them.
 struct service {
   job_queue& jobs;
-  std::string welcome;
+  const job_log& log;
   std::size_t body_limit;
   std::chrono::seconds timeout;
 };
