@@ -36,8 +36,8 @@ class event_stream {
 
   asio::awaitable<void> run() {
     using namespace asio::experimental::awaitable_operators;
-    // Without events nothing would be written, and so a client that has left would not be noticed. To
-    // cancel the receive that waits in here is safe: nothing is lost that would have to be told.
+    // Without events nothing would be written, and so a client that has left would not be noticed.
+    // To cancel the receive that waits in here is safe: nothing is lost that would have to be told.
     co_await (send_all() || wait_until_client_leaves());
   }
 

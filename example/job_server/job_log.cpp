@@ -8,7 +8,8 @@
 namespace job_server {
 namespace {
 
-// The members of a JSON object, without its braces. Names and texts are ours: nothing needs escaping.
+// The members of a JSON object, without its braces. Names and texts are ours: nothing needs
+// escaping.
 std::string members_of(const queue_figures& figures) {
   std::string json;
   json += "\"depth\":" + std::to_string(figures.depth);

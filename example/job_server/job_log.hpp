@@ -2,14 +2,14 @@
 //
 // What has happened to jobs: counted, and told to everybody who listens, as it happens.
 //
-// - The events are one Sluice broadcast. Telling never waits, however many clients listen and however
-//   slow they are; a client that cannot keep up loses events, and hears how many.
+// - The events are one Sluice broadcast. Telling never waits, however many clients listen and
+//   however slow they are; a client that cannot keep up loses events, and hears how many.
 // - An event is made into text once. The clients share it, instead of having a copy each.
-// - Every event carries all the figures, so that whoever has missed some knows where things stand as
-//   soon as the next one comes.
-// - The log knows its broadcast weakly. Those who keep it open are the workers: when the last of them
-//   has left its loop there is nothing to tell any more, and every stream of events ends. Nobody has
-//   to find out when that is.
+// - Every event carries all the figures, so that whoever has missed some knows where things stand
+//   as soon as the next one comes.
+// - The log knows its broadcast weakly. Those who keep it open are the workers: when the last of
+//   them has left its loop there is nothing to tell any more, and every stream of events ends.
+//   Nobody has to find out when that is.
 
 #ifndef JOB_SERVER_JOB_LOG_HPP
 #define JOB_SERVER_JOB_LOG_HPP
@@ -50,8 +50,8 @@ class job_log {
   // Begins the story of a job: calls try_send(number), and says what it returned.
   template <class TrySend>
   sluice::error_code submit(TrySend try_send) {
-    // A worker that is quicker than this function waits here before it says `started`: so the events
-    // of a job come in their order. try_send neither waits nor calls anybody.
+    // A worker that is quicker than this function waits here before it says `started`: so the
+    // events of a job come in their order. try_send neither waits nor calls anybody.
     const std::scoped_lock lock(mutex_);
     const auto number = ++last_number_;
     const sluice::error_code refused = try_send(number);

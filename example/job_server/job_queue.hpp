@@ -2,15 +2,16 @@
 //
 // The queue between the connections and the workers.
 //
-// - The queue is one bounded channel. Producers are the HTTP connections, on an io_context; consumers
-//   are coroutines on a thread pool, and plain threads. No side knows the other's executor.
+// - The queue is one bounded channel. Producers are the HTTP connections, on an io_context;
+//   consumers are coroutines on a thread pool, and plain threads. No side knows the other's
+//   executor.
 // - Overload is decided by try_send: it takes the job or says `full`, and never waits.
-// - Every job carries a reply slot, the sending end of a oneshot. Whatever becomes of a job, its reply
-//   slot is used or destroyed, so a waiting connection always hears back. It works in the other
-//   direction, too: when the client hangs up, the receiving end goes, and whoever holds the job sees
-//   that nobody wants the answer.
-// - Closing the queue is the whole of a graceful stop: no job can enter any more, those that did are
-//   still received, and after the last of them each consumer's loop ends by itself.
+// - Every job carries a reply slot, the sending end of a oneshot. Whatever becomes of a job, its
+//   reply slot is used or destroyed, so a waiting connection always hears back. It works in the
+//   other direction, too: when the client hangs up, the receiving end goes, and whoever holds the
+//   job sees that nobody wants the answer.
+// - Closing the queue is the whole of a graceful stop: no job can enter any more, those that did
+//   are still received, and after the last of them each consumer's loop ends by itself.
 
 #ifndef JOB_SERVER_JOB_QUEUE_HPP
 #define JOB_SERVER_JOB_QUEUE_HPP

@@ -4,7 +4,7 @@
 //
 //   word_report   the work, plain C++
 //   job_log       a broadcast: what happens to jobs, for all who listen
-//   job_queue     the channel: connections on one side, workers on the other; a oneshot for the answer
+//   job_queue     the channel: connections on one side, workers on the other; a oneshot answers
 //   workers       coroutines on a thread pool, and plain threads
 //   event_stream  one client that listens
 //   page          what a browser shows of it
@@ -39,8 +39,8 @@ constexpr std::size_t most_events_behind = 256;
 void run(const job_server::options& chosen) {
   namespace asio = boost::asio;
 
-  // They go in the opposite order: a worker refers to the log, a connection to the queue, and a job's
-  // reply slot to the executor of a connection.
+  // They go in the opposite order: a worker refers to the log, a connection to the queue, and a
+  // job's reply slot to the executor of a connection.
   asio::io_context context(static_cast<int>(chosen.threads));
   job_server::event_sender events(context, most_events_behind);
   job_server::job_log log(events, chosen.queue);
@@ -78,7 +78,8 @@ void run(const job_server::options& chosen) {
 }  // namespace
 
 int main(int count, char** words) {
-  // Output may go through a pipe whose reader the same Ctrl-C has ended; finish the jobs all the same.
+  // Output may go through a pipe whose reader the same Ctrl-C has ended; finish the jobs all the
+  // same.
   std::signal(SIGPIPE, SIG_IGN);
   try {
     const auto chosen = job_server::parse_options(count, words);

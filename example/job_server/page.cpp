@@ -16,7 +16,7 @@ std::string_view page() {
 <style>
   :root {
     --page: #f3f5f8; --card: #fff; --text: #17202c; --faint: #657184; --line: #dfe4eb;
-    --blue: #2563eb; --green: #0d8a5f; --red: #c8323a; --amber: #a86404; --violet: #7446d8;
+    --blue: #2563eb; --green: #0a7450; --red: #c8323a; --amber: #a86404; --violet: #7446d8;
   }
   @media (prefers-color-scheme: dark) {
     :root {
@@ -35,7 +35,7 @@ std::string_view page() {
   #status { padding: .2rem .75rem; border-radius: 1rem; font-size: .85rem; font-weight: 600;
             color: var(--amber); border: 1px solid currentcolor; }
   #status.live { color: var(--green); }
-  .cards { display: grid; gap: .8rem; margin-top: 1rem;
+  .cards { display: grid; gap: .9rem; margin-top: .9rem;
            grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); }
   .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem;
           padding: .9rem 1rem; min-width: 0; }
@@ -54,22 +54,27 @@ std::string_view page() {
        height: 1.6rem; white-space: nowrap; overflow: hidden; }
   li b { font-weight: 600; }
   time, .detail { color: var(--faint); overflow: hidden; text-overflow: ellipsis; }
+  @media (max-width: 30rem) { li { grid-template-columns: 6rem 1fr; } time { display: none; } }
+  .old { opacity: .5; }
   .accepted b { color: var(--blue); } .started b { color: var(--violet); }
   .done b { color: var(--green); } .rejected b, .failed b { color: var(--red); }
   .abandoned b, .missed b, .stopping b { color: var(--amber); }
-  textarea { width: 100%; padding: .5rem .6rem; font: inherit; color: inherit; background: var(--page);
-             border: 1px solid var(--line); border-radius: .5rem; resize: vertical; }
+  textarea { width: 100%; padding: .5rem .6rem; font: inherit; color: inherit;
+             background: var(--page); border: 1px solid var(--line); border-radius: .5rem;
+             resize: vertical; }
   button { margin: .5rem .4rem 0 0; padding: .45rem .9rem; font: inherit; font-weight: 600;
            border: 1px solid var(--blue); border-radius: .5rem; color: var(--blue);
            background: none; cursor: pointer; }
   button.first { background: var(--blue); color: var(--card); }
-  pre { margin: .6rem 0 0; overflow-x: auto; font-size: .8rem; color: var(--faint); }
+  pre { margin: .6rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem;
+        color: var(--faint); }
   #answer { margin: .6rem 0 0; min-height: 3rem; font-size: .9rem; overflow-wrap: anywhere; }
 </style>
 </head>
 <body>
 <header><h1>Job server</h1><span id="status" role="status">connecting</span></header>
 
+<div id="figures">
 <div class="cards">
   <section class="card">
     <h2>Waiting in the queue</h2>
@@ -87,7 +92,8 @@ std::string_view page() {
       <path id="rate_area" fill="var(--green)" opacity=".15"/>
       <path id="rate_line" fill="none" stroke="var(--green)"/>
     </svg>
-    <div class="axis"><span>a minute ago</span><span>now</span></div>
+    <div class="axis"><span>a minute ago</span><span>highest: <span id="highest">0</span></span>
+      <span>now</span></div>
   </section>
 </div>
 
@@ -99,15 +105,16 @@ std::string_view page() {
   <div><dt>abandoned</dt><dd id="abandoned">0</dd></div>
   <div><dt>listeners</dt><dd id="listeners">0</dd></div>
 </dl></section></div>
+</div>
 
 <div class="cards">
   <section class="card">
-    <h2>Recent events</h2>
+    <h2>Recent events<span id="missed"></span></h2>
     <ol id="events"></ol>
   </section>
   <section class="card">
     <h2>Try it: what is to be counted?</h2>
-    <textarea id="text" rows="3">the quick and the slow</textarea>
+    <textarea id="text" rows="3" aria-label="text">the quick and the slow</textarea>
     <button class="first" data-jobs="1">Send it</button><button data-jobs="100">100 times</button>
     <p id="answer" role="status"></p>
     <pre id="commands"></pre>
@@ -125,7 +132,9 @@ const rows = 12;     // of recent events
 
 let now = {};        // the figures of the latest event: each event has all of them
 let recent = [];
-let samples = [];    // one each second
+let missed = 0;      // events that came too fast for this page
+let samples = [];    // one each second, while the figures are those of now
+let live = false;
 let drawn = true;
 
 // Events may come faster than a screen can show them, so it is drawn once for each frame of it.
@@ -137,6 +146,7 @@ function changed() {
 function draw() {
   drawn = true;
   for (const name of figures) $(name).textContent = (now[name] ?? 0).toLocaleString("en");
+  $("missed").textContent = missed ? `, ${missed.toLocaleString("en")} missed` : "";
   const list = recent.map(row => {
     const item = document.createElement("li");
     item.className = row.kind;
@@ -156,15 +166,17 @@ function remember(kind, detail) {
   changed();
 }
 
-function status(text, live) {
+function status(text, connected, name) {
+  live = connected;
   $("status").textContent = text;
-  $("status").className = live ? "live" : "";
+  $("status").className = name;
+  $("figures").className = live ? "" : "old";
 }
 
 function connect() {
   const source = new EventSource("events");
   source.addEventListener("hello", event => {
-    status("live", true);
+    status("live", true, "live");
     const figures = JSON.parse(event.data);
     if (figures.accepted < now.accepted) samples = [];  // another server, which begins anew
     now = figures;
@@ -173,41 +185,49 @@ function connect() {
   for (const kind of kinds) {
     source.addEventListener(kind, event => {
       now = JSON.parse(event.data);
-      if (kind === "stopping") status("stopping", false);
+      if (kind === "stopping") status("stopping", true, "");
       const job = now.job ? `job ${now.job}` : "the server finishes what it has";
       remember(kind, now.worker ? `${job}, ${now.worker}` : job);
     });
   }
   // Nothing has to be repaired: the next event brings all figures.
   source.addEventListener("missed", event => {
-    remember("missed", `${JSON.parse(event.data).missed} events: this page is too slow`);
+    const { missed: more } = JSON.parse(event.data);
+    missed += more;
+    remember("missed", `${more} events: this page is too slow`);
   });
   source.addEventListener("error", () => {
-    status("not connected, trying again", false);
+    status("not connected, trying again", false, "");
     // A browser tries again by itself, except when it has got an answer that is not a stream.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
   });
 }
 
 function plot(name, values, highest) {
-  const points = values.map((value, at) =>
-    `${60 - (values.length - 1 - at) * 60 / seconds} ${20 - 20 * value / highest}`);
+  const points = values.map(([ago, value]) =>
+    `${(60 - ago * 60 / seconds).toFixed(2)} ${(20 - 20 * value / highest).toFixed(2)}`);
+  if (!points.length) points.push("60 20");
+  const [first, last] = [points[0], points[points.length - 1]].map(point => point.split(" ")[0]);
   $(name + "_line").setAttribute("d", "M" + points.join("L"));
-  $(name + "_area").setAttribute("d",
-    `M${60 - (values.length - 1) * 60 / seconds} 20L${points.join("L")}L60 20Z`);
+  $(name + "_area").setAttribute("d", `M${first} 20L${points.join("L")}L${last} 20Z`);
+}
+
+function shown(rate) {
+  return rate.toLocaleString("en", { maximumFractionDigits: rate < 10 ? 1 : 0 });
 }
 
 function sample() {
-  samples.push({ depth: now.depth ?? 0, done: now.done ?? 0, at: performance.now() });
-  if (samples.length > seconds + 1) samples.shift();
-  const rates = samples.map((to, at) => {
-    const from = samples[Math.max(0, at - 1)];
-    return at ? (to.done - from.done) * 1000 / (to.at - from.at) : 0;
-  });
-  const rate = rates[rates.length - 1];
-  $("rate").textContent = rate.toLocaleString("en", { maximumFractionDigits: rate < 10 ? 1 : 0 });
-  plot("depth", samples.map(one => one.depth), Math.max(1, now.capacity ?? 0));
-  plot("rate", rates, Math.max(1, ...rates));
+  const at = performance.now() / 1000;
+  if (live) samples.push({ depth: now.depth, done: now.done, at });
+  // A page that nobody looks at is asked more seldom by its browser, hence the times.
+  samples = samples.filter(one => at - one.at <= seconds);
+  const rates = samples.slice(1).map((to, before) =>
+    [at - to.at, (to.done - samples[before].done) / (to.at - samples[before].at)]);
+  const highest = Math.max(0, ...rates.map(([ago, rate]) => rate));
+  $("rate").textContent = shown(live && rates.length ? rates[rates.length - 1][1] : 0);
+  $("highest").textContent = shown(highest);
+  plot("depth", samples.map(one => [at - one.at, one.depth]), Math.max(1, now.capacity ?? 0));
+  plot("rate", rates, Math.max(1, highest));
 }
 
 async function post() {
@@ -216,7 +236,8 @@ async function post() {
     const json = await answer.json();
     if (!answer.ok) return { error: json.error };
     const words = json.most_frequent.map(entry => `${entry.word} ${entry.count}`);
-    return { report: `${json.words} words, ${json.distinct_words} different: ${words.join(", ")}` };
+    const counts = `${json.words} words, ${json.distinct_words} different`;
+    return { report: words.length ? `${counts}: ${words.join(", ")}` : counts };
   } catch {
     return { error: "the server did not answer" };
   }
@@ -224,12 +245,22 @@ async function post() {
 
 for (const button of document.querySelectorAll("button")) {
   button.addEventListener("click", async () => {
-    $("answer").textContent = "sent";
-    const answers = await Promise.all(Array.from({ length: +button.dataset.jobs }, post));
-    const reports = answers.filter(answer => answer.report);
-    const last = (reports.length ? reports : answers).at(-1);
-    $("answer").textContent = (answers.length > 1 ? `${reports.length} of ${answers.length} done. `
-                                                  : "") + (last.report ?? last.error);
+    const wanted = Number(button.dataset.jobs);
+    let reports = 0;
+    const show = text => {
+      $("answer").textContent = (wanted > 1 ? `${reports} of ${wanted} done: ` : "") + text;
+    };
+    show("waiting for the answer");
+    const answers = Array.from({ length: wanted }, async () => {
+      const answer = await post();
+      if (answer.report) {
+        ++reports;
+        show(answer.report);
+      }
+      return answer;
+    });
+    const refusal = (await Promise.all(answers)).find(answer => answer.error);
+    if (refusal) show(refusal.error);
   });
 }
 

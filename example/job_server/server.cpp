@@ -85,7 +85,8 @@ asio::awaitable<void> server::accept_connections() {
                      serve_connection(std::move(socket), shared_, stopped_.with_executor(strand)),
                      report_end);
     } else if (acceptor_.is_open()) {
-      // Most likely there are too many open files. Trying again at once would only burn the processor.
+      // Most likely there are too many open files. Trying again at once would only burn the
+      // processor.
       std::cerr << "job_server: cannot accept: " << error.message() << '\n';
       pause.expires_after(std::chrono::milliseconds(100));
       co_await pause.async_wait(as_result);

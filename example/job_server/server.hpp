@@ -4,9 +4,9 @@
 //   1. the acceptor closes: nobody new comes in;
 //   2. the job queue closes: no new job is accepted, those in it are still worked on;
 //   3. the stop channel closes: idle connections close, the others after their answer.
-// After that nothing has to be waited for by hand: the workers end when they have drained the queue,
-// the streams of events when the last worker has ended, and the io_context runs out of work when the
-// last session has.
+// After that nothing has to be waited for by hand: the workers end when they have drained the
+// queue, the streams of events when the last worker has ended, and the io_context runs out of work
+// when the last session has.
 
 #ifndef JOB_SERVER_SERVER_HPP
 #define JOB_SERVER_SERVER_HPP

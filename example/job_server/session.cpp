@@ -117,8 +117,8 @@ class session {
     co_return co_await write(std::move(*answer), method, version, keep_alive);
   }
 
-  // Nothing if the client has hung up. The coroutine that waits for the answer is cancelled then, its
-  // end of the reply slot goes with it, and that is how the worker hears of it.
+  // Nothing if the client has hung up. The coroutine that waits for the answer is cancelled then,
+  // its end of the reply slot goes with it, and that is how the worker hears of it.
   asio::awaitable<std::optional<response>> work_unless_client_leaves(request asked) {
     using namespace asio::experimental::awaitable_operators;
     auto outcome =
@@ -127,8 +127,8 @@ class session {
     co_return std::nullopt;
   }
 
-  // The only way to see a client leave is to read. What it has to say in the meantime is kept: it is
-  // the beginning of its next request.
+  // The only way to see a client leave is to read. What it has to say in the meantime is kept: it
+  // is the beginning of its next request.
   asio::awaitable<void> wait_until_client_leaves() {
     // Without this bound a client could fill our memory with requests.
     while (buffer_.size() < most_read_ahead) {
@@ -180,8 +180,8 @@ class session {
     co_return !error && keep_alive;
   }
 
-  // Says goodbye so that the client can still read the last answer: closing a socket that has unread
-  // bytes (the rest of a refused body) would reset the connection and take the answer away.
+  // Says goodbye so that the client can still read the last answer: closing a socket that has
+  // unread bytes (the rest of a refused body) would reset the connection and take the answer away.
   asio::awaitable<void> part() {
     sluice::error_code ignored;
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);

@@ -38,7 +38,8 @@ void work_on(job& next, job_log& log) {
   }
 }
 
-// `open` is not used. Having it keeps the broadcast of events open for as long as this worker works.
+// `open` is not used. Having it keeps the broadcast of events open for as long as this worker
+// works.
 asio::awaitable<void> work(sluice::receiver<job> jobs, job_log& log,
                            [[maybe_unused]] event_sender open, std::string name,
                            std::chrono::milliseconds delay) {
@@ -76,7 +77,8 @@ void start_coroutines(asio::thread_pool& pool, unsigned count, job_queue& jobs, 
     asio::co_spawn(pool,
                    work(jobs.consumer(), log, events, "coroutine " + std::to_string(number), delay),
                    [](std::exception_ptr problem) {
-                     // Nothing in work() is expected to throw; if something does, fail loudly, not silently.
+                     // Nothing in work() is expected to throw; if something does, fail loudly, not
+                     // silently.
                      if (problem) std::rethrow_exception(problem);
                    });
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Who works on the jobs: coroutines on a thread pool, and plain threads that know nothing of Asio. All
-// of them receive from the same channel, in the order in which they came to ask.
+// Who works on the jobs: coroutines on a thread pool, and plain threads that know nothing of Asio.
+// All of them receive from the same channel, in the order in which they came to ask.
 //
-// Both kinds are the same loop, written once with co_await and once with a blocking receiver. Compare
-// what each does with a job that takes long: both wait until the time is over or the client has hung
-// up, whichever comes first. One waits in a coroutine and keeps its thread free, the other blocks.
+// Both kinds are the same loop, written once with co_await and once with a blocking receiver.
+// Compare what each does with a job that takes long: both wait until the time is over or the client
+// has hung up, whichever comes first. One waits in a coroutine and keeps its thread free, the other
+// blocks.
 
 #ifndef JOB_SERVER_WORKERS_HPP
 #define JOB_SERVER_WORKERS_HPP
