@@ -218,7 +218,8 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    * Errors: those of `async_receive`. None if it ended with the stream, or was stopped by `f`.
    *
    * An exception of `f` leaves through the executor, as a handler's would; the operation is over then, and
-   * its handler is not called.
+   * its handler is destroyed without being called, and with it a coroutine that awaits the loop. To
+   * catch it there, catch it in `f`, and return `false`.
    *
    * Per-operation cancellation: `terminal` and `partial` at any time, `total` only until the first
    * message. No message is lost: one counts as taken when `f` is called with it, until then it

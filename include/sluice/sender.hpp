@@ -99,9 +99,10 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    * Where `try_send` would say `full`, a buffer gives up its oldest value, which is returned. The
    * value enters the buffer at once, ahead of pending sends.
    *
-   * `ec` is set to `error::closed` if nobody can receive any more, or to `error::full` if there is
-   * nothing to displace: with capacity 0, if no receive waits that has been promised nothing. Then
-   * the value is left untouched.
+   * `ec` is set to `error::closed` if nobody can receive any more; to `error::full` if there is nothing
+   * to displace, since all places are reserved or in the hands of batches, or, with capacity 0, if no
+   * receive waits that has been promised nothing; to `asio::error::no_memory` if the buffer could not
+   * grow. Then the value is left untouched. Never blocks. Complexity: constant.
    */
   [[nodiscard]] std::optional<T> force_send(T&& value, error_code& ec) noexcept {
     std::optional<T> displaced;

@@ -70,7 +70,8 @@ class channel_end : private requires_message_type<T>,
     return this->state_ ? this->state_->capacity() : 0;
   }
 
-  /// How many accepted values wait to be received. Pending sends are not among them.
+  /// How many accepted values wait to be received. Pending sends and reserved places are not among
+  /// them.
   [[nodiscard]] std::size_t size() const noexcept { return look().buffered; }
 
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
