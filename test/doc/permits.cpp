@@ -110,6 +110,24 @@ BOOST_AUTO_TEST_CASE(a_place_is_waited_for_no_longer_than_one_likes) {
   BOOST_TEST(!tx.try_send("the third text of this test"));
 }
 
+BOOST_AUTO_TEST_CASE(a_place_that_will_never_come_is_no_exception) {
+  asio::io_context context;
+  auto [tx, rx] = sluice::make_channel<std::string>(context, 1);
+  BOOST_TEST(!tx.try_send("the first text of this test"));
+  std::optional<bool> sent;
+  std::string text = "the second text of this test";
+  spawn(context,
+        [](sluice::sender<std::string>& to, std::string& what,
+           std::optional<bool>& result) -> asio::awaitable<void> {
+          result = co_await send_within(1ms, what, to);
+        }(tx, text, sent));
+  while (context.poll_one() != 0) continue;
+  rx.close();
+  context.run();
+  BOOST_TEST((sent == false));
+  BOOST_TEST(text == "the second text of this test");
+}
+
 struct booking {
   std::string account;
   long amount = 0;
