@@ -8,8 +8,8 @@
 // Other threads call give() and finish(). They wake the owner before they unlock, because once it runs
 // the parker may be gone: to unlock is the last that they do to it.
 //
-// The mutex protects all fields. `news_` may be read without it, and says no more than that it is
-// worth while to lock.
+// The mutex protects all fields but `worked_late_`, which is the owner's. `news_` may be read without
+// it, and says no more than that it is worth while to lock.
 
 #include <sluice/detail/core/deadline.hpp>
 #include <sluice/detail/core/spin.hpp>
@@ -46,7 +46,7 @@ class task {
 enum class event {
   task,  // there is something to do
   over,  // nothing more will come
-  late,  // the deadline has passed, and there is nothing to do
+  late,  // the deadline has passed, and what there was to do then has had its chance
 };
 
 template <class Threading>
@@ -74,7 +74,8 @@ class parker {
     tell_and_unlock();
   }
 
-  /// For the owner: waits for the next event. What there is to do comes before the other two.
+  /// For the owner: waits for the next event. What there is to do comes before the other two; but
+  /// after the deadline only once, since it may bring the next with it, and so on for ever.
   template <class Deadline>
   event next(task*& to_do, const Deadline& deadline) noexcept {
     spin_until([this] { return news_.load(std::memory_order_relaxed); });
@@ -84,8 +85,12 @@ class parker {
       const steady_time limit = deadline.limit();
       std::unique_lock<mutex> lock(mutex_);
       do {
+        if (passed && worked_late_ && !over_) return event::late;
         to_do = pop();
-        if (to_do != nullptr) return event::task;
+        if (to_do != nullptr) {
+          worked_late_ = passed;
+          return event::task;
+        }
         if (over_) return event::over;
         if (passed) return event::late;
       } while (sleep(lock, limit));
@@ -130,6 +135,7 @@ class parker {
   task* last_ = nullptr;
   bool over_ = false;
   bool sleeps_ = false;
+  bool worked_late_ = false;
 };
 
 }  // namespace sluice::detail::core
