@@ -9,6 +9,7 @@
 // the deadline's own clock decides whether it has passed, or how long to sleep again.
 
 #include <chrono>
+#include <ratio>
 #include <type_traits>
 
 namespace sluice::detail::core {
@@ -26,7 +27,15 @@ constexpr To saturated(std::chrono::duration<Rep, Period> d) noexcept {
     const wide exact = std::chrono::duration<long double, Period>(d);
     if (!(exact < wide(To::max()))) return To::max();
     if (!(exact > wide(To::min()))) return To::min();
-    return std::chrono::duration_cast<To>(d);
+    // A cast multiplies before it divides, which may be too much in between, and floating-point
+    // numbers may be rounded up to what is too much.
+    using factor = std::ratio_divide<Period, typename To::period>;
+    constexpr bool is_safe =
+        !std::chrono::treat_as_floating_point_v<Rep> && (factor::num == 1 || factor::den == 1);
+    if constexpr (is_safe)
+      return std::chrono::duration_cast<To>(d);
+    else
+      return To(static_cast<typename To::rep>(exact.count()));
   }
 }
 
