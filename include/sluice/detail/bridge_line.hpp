@@ -36,7 +36,6 @@ namespace asio = boost::asio;
 /// Something to be run on the executor of a bridge: run() or refuse(), once, which ends its life.
 class bridge_job {
  public:
-  bridge_job() = default;
   bridge_job(const bridge_job&) = delete;
   bridge_job& operator=(const bridge_job&) = delete;
 
@@ -44,6 +43,7 @@ class bridge_job {
   virtual void refuse(error_code why) noexcept = 0;
 
  protected:
+  explicit bridge_job(bool is_waited_for) noexcept : is_waited_for_(is_waited_for) {}
   ~bridge_job() = default;
 
  private:
@@ -52,6 +52,7 @@ class bridge_job {
   bridge_job* previous_ = nullptr;
   bridge_job* next_ = nullptr;
   bool waits_ = false;
+  const bool is_waited_for_;
 };
 
 class bridge_line {
@@ -127,8 +128,21 @@ class bridge_line {
     refuse(refused, why);
   }
 
+  /// Threads that wait go first: the others are destroyed, which may be to wait for those threads.
   static void refuse(bridge_job* job, error_code why) noexcept {
-    while (job != nullptr) std::exchange(job, job->next_)->refuse(why);
+    bridge_job* posted = nullptr;
+    bridge_job** last = &posted;
+    while (job != nullptr) {
+      bridge_job* const refused = std::exchange(job, job->next_);
+      if (refused->is_waited_for_) {
+        refused->refuse(why);
+      } else {
+        *last = refused;
+        last = &refused->next_;
+      }
+    }
+    *last = nullptr;
+    while (posted != nullptr) std::exchange(posted, posted->next_)->refuse(why);
   }
 
   void unlink(bridge_job& job) noexcept {
@@ -218,7 +232,7 @@ template <class Function>
 class posted_job final : public bridge_job {
  public:
   template <class F>
-  explicit posted_job(F&& f) : function_(std::forward<F>(f)) {}
+  explicit posted_job(F&& f) : bridge_job(false), function_(std::forward<F>(f)) {}
 
   void run() override {
     std::unique_ptr<posted_job> self(this);
@@ -236,31 +250,40 @@ class posted_job final : public bridge_job {
 /// What a function has returned: `void` as nothing, references as pointers.
 template <class R>
 class returned {
+  using value_type = std::remove_cv_t<R>;
+
  public:
   template <class Call>
   void take_from(Call&& call) {
     value_.emplace(std::forward<Call>(call)());
   }
   R get() { return std::move(*value_); }
-  std::optional<R> get_if_any() { return std::move(value_); }
+  std::optional<value_type> get_if_any() { return std::move(value_); }
 
  private:
-  std::optional<R> value_;
+  std::optional<value_type> value_;
 };
 
 template <class R>
-class returned<R&> {
+class returned_reference {
  public:
   template <class Call>
   void take_from(Call&& call) {
-    value_ = std::addressof(std::forward<Call>(call)());
+    auto&& referred = std::forward<Call>(call)();
+    value_ = std::addressof(referred);
   }
-  R& get() { return *value_; }
-  R* get_if_any() { return value_; }
+  R get() { return static_cast<R>(*value_); }
+  std::remove_reference_t<R>* get_if_any() { return value_; }
 
  private:
-  R* value_ = nullptr;
+  std::remove_reference_t<R>* value_ = nullptr;
 };
+
+template <class R>
+class returned<R&> : public returned_reference<R&> {};
+
+template <class R>
+class returned<R&&> : public returned_reference<R&&> {};
 
 template <>
 class returned<void> {
@@ -279,7 +302,8 @@ class called_job final : public bridge_job {
  public:
   using result_type = std::invoke_result_t<Function>;
 
-  explicit called_job(Function&& f) noexcept : function_(std::forward<Function>(f)) {}
+  explicit called_job(Function&& f) noexcept
+      : bridge_job(true), function_(std::forward<Function>(f)) {}
 
   void run() override {
     try {
