@@ -3,11 +3,17 @@
 #define SLUICE_DETAIL_IN_PLACE_SLOT_HPP
 
 // A cancellation signal that keeps its handler in itself, so that a deadline allocates nothing. Only a
-// handler that is too large goes to the heap. As with Asio's own signal nothing is synchronised.
+// handler that is too large goes to the heap.
+//
+// Unlike Asio's own it is synchronised: a handler that is bound to another executor completes there,
+// and takes its cancellation handler away, while the thread whose deadline passes may be emitting. An
+// executor that runs inline completes inside emit(), on the same thread; hence a recursive mutex. It
+// protects all fields.
 
 #include <boost/asio/cancellation_type.hpp>
 
 #include <cstddef>
+#include <mutex>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -24,11 +30,13 @@ class in_place_signal {
   ~in_place_signal() { clear(); }
 
   void emit(asio::cancellation_type_t type) {
+    const guard lock(mutex_);
     if (handler_ != nullptr) call_(handler_, type);
   }
 
   template <class Handler, class... Arguments>
   Handler& emplace(Arguments&&... arguments) {
+    const guard lock(mutex_);
     clear();
     constexpr bool fits =
         sizeof(Handler) <= sizeof(buffer_) && alignof(Handler) <= alignof(std::max_align_t);
@@ -49,12 +57,19 @@ class in_place_signal {
   }
 
   void clear() noexcept {
+    const guard lock(mutex_);
     if (void* handler = std::exchange(handler_, nullptr)) destroy_(handler);
   }
 
-  bool has_handler() const noexcept { return handler_ != nullptr; }
+  bool has_handler() const noexcept {
+    const guard lock(mutex_);
+    return handler_ != nullptr;
+  }
 
  private:
+  using guard = std::lock_guard<std::recursive_mutex>;
+
+  mutable std::recursive_mutex mutex_;
   alignas(std::max_align_t) unsigned char buffer_[128];
   void* handler_ = nullptr;
   void (*call_)(void*, asio::cancellation_type_t) = nullptr;
