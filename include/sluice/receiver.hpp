@@ -350,6 +350,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
 
   struct start_for_each {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool may_spawn = true;
 
     template <class Handler, class IoExecutor, class Function>
     static void begin(Handler&& handler, const IoExecutor& ex,

@@ -153,6 +153,16 @@ boost::asio::awaitable<error_code, LoopExecutor> for_each_awaiting(core::state_r
   co_return asio::error::operation_aborted;
 }
 
+/// Where the loop runs: where its handler does, if coroutines can. A thread that is blocked has no
+/// context; then it is where the handle says, and only the completion comes to the thread.
+template <bool CanBeOwn, class Handler, class IoExecutor>
+auto pick_loop_executor(const Handler& handler, const IoExecutor& ex) noexcept {
+  if constexpr (CanBeOwn)
+    return boost::asio::get_associated_executor(handler, ex);
+  else
+    return ex;
+}
+
 /// Whether a function of a message is a coroutine.
 template <class Function, class T>
 inline constexpr bool is_awaiting = is_awaitable<std::invoke_result_t<Function&, T>>::value;
@@ -162,9 +172,9 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
                     Function&& f) {
   using function = std::decay_t<Function>;
   using loop_executor = typename std::invoke_result_t<function&, T>::executor_type;
-  const auto own = boost::asio::get_associated_executor(handler, ex);
+  using own_executor = boost::asio::associated_executor_t<std::decay_t<Handler>, IoExecutor>;
   boost::asio::co_spawn(
-      own,
+      pick_loop_executor<std::is_convertible_v<own_executor, loop_executor>>(handler, ex),
       for_each_awaiting<StartReceive, T, typename State::element_type, IoExecutor, loop_executor>(
           std::move(state), owner, ex, function(std::forward<Function>(f))),
       loop_handler<std::decay_t<Handler>>(std::move(handler)));

@@ -142,12 +142,20 @@ template <class Start>
 struct takes_effect_at_start<Start, std::enable_if_t<Start::takes_effect_at_start>>
     : std::true_type {};
 
+/// Whether an operation may be a coroutine that Asio spawns.
+template <class Start, class = void>
+struct may_spawn : std::false_type {};
+
+template <class Start>
+struct may_spawn<Start, std::enable_if_t<Start::may_spawn>> : std::true_type {};
+
 /// Begins, for any token, one kind of operation; which one, `Start` says:
 /**
  * Start::begin<Handler>(...)     makes an operation of it
  * Start::try_now(...)            calls the handler now if the operation is ready, else does nothing
  * Start::argument_count          how many arguments it has besides the handler
  * Start::takes_effect_at_start   true for those that do; may be missing
+ * Start::may_spawn               true for those that do; may be missing
  */
 template <class Start, class State, class Count, class Executor>
 class channel_initiation {
@@ -156,6 +164,7 @@ class channel_initiation {
   using sluice_initiation = channel_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
   static constexpr bool takes_effect_at_start = detail::takes_effect_at_start<Start>::value;
+  static constexpr bool may_spawn = detail::may_spawn<Start>::value;
 
   channel_initiation(State* state, std::uint64_t owner, const executor_holder<Executor>& ex)
       : state_(state), owner_(owner), executor_(ex) {}
@@ -201,6 +210,7 @@ class handle_initiation {
   using sluice_initiation = handle_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
   static constexpr bool takes_effect_at_start = detail::takes_effect_at_start<Start>::value;
+  static constexpr bool may_spawn = detail::may_spawn<Start>::value;
 
   explicit handle_initiation(Holder holder) noexcept : holder_(std::move(holder)) {}
 

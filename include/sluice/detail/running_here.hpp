@@ -143,20 +143,27 @@ struct wraps_initiation<Initiation,
                         std::void_t<decltype(std::declval<const Initiation&>().initiation_)>>
     : std::true_type {};
 
-/// Whether this thread runs the executor of the I/O object that an initiation belongs to.
-template <class Initiation>
-bool waits_for_this_thread(const Initiation& initiation) noexcept {
+/// Calls `f` with the executor of the I/O object that an initiation belongs to, if that is known.
+template <class Initiation, class Function>
+void with_executor_of(const Initiation& initiation, Function&& f) {
   if constexpr (has_optional_executor<Initiation>::value) {
-    const auto* ex = initiation.executor_if_any();
-    return ex != nullptr && is_running_here(*ex);
+    if (const auto* ex = initiation.executor_if_any()) f(*ex);
   } else if constexpr (has_executor<Initiation>::value) {
-    return is_running_here(initiation.get_executor());
+    f(initiation.get_executor());
   } else if constexpr (wraps_initiation<Initiation>::value) {
-    return waits_for_this_thread(initiation.initiation_);
+    with_executor_of(initiation.initiation_, f);
   } else {
     static_cast<void>(initiation);
-    return false;
+    static_cast<void>(f);
   }
+}
+
+/// Whether this thread runs that executor.
+template <class Initiation>
+bool waits_for_this_thread(const Initiation& initiation) noexcept {
+  bool running = false;
+  with_executor_of(initiation, [&](const auto& ex) { running = is_running_here(ex); });
+  return running;
 }
 
 }  // namespace sluice::detail

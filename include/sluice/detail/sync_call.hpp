@@ -21,9 +21,12 @@
 #include <sluice/threading.hpp>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/version.hpp>
 
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -34,8 +37,48 @@ namespace sluice::detail {
 /// What an operation needs for itself, besides what it carries.
 inline constexpr std::size_t operation_size = 512;
 
-template <class Threading, std::size_t Size, bool HasDeadline, class... Args>
+/// Instead of a signal, without a deadline.
+struct no_signal {};
+
+/// A signal that may stay when the call is over.
+class lingering_signal {
+ public:
+  in_place_signal& operator*() const noexcept { return *signal_; }
+
+  /// It stays until the executor has done what it was given before.
+  template <class Executor>
+  void linger_on(const Executor& ex) const {
+    asio::post(ex, [kept = signal_] { static_cast<void>(kept); });
+  }
+
+ private:
+  std::shared_ptr<in_place_signal> signal_ = std::make_shared<in_place_signal>();
+};
+
+/// Whether a cancellation may arrive when the operation is over. Up to Boost 1.82 Asio's coroutines
+/// bring it to their executor together with a pointer into the signal. They are known by the exception
+/// that they complete with, unless an operation of ours has made them.
+template <class Ours, class... Args>
+constexpr bool may_be_cancelled_late() {
+#if BOOST_ASIO_VERSION < 102800
+  if constexpr (!std::is_void_v<Ours>)
+    return Ours::may_spawn;
+  else if constexpr (error_place<Args...>::exists)
+    return std::is_same_v<typename error_place<Args...>::type, std::exception_ptr>;
+#endif
+  return false;
+}
+
+template <bool HasDeadline, class Ours, class... Args>
+using signal_for = std::conditional_t<
+    !HasDeadline, no_signal,
+    std::conditional_t<may_be_cancelled_late<Ours, Args...>(), lingering_signal, in_place_signal>>;
+
+template <class Threading, std::size_t Size, class Signal, class... Args>
 class sync_call {
+  static constexpr bool has_deadline = !std::is_same_v<Signal, no_signal>;
+  static constexpr bool lingers = std::is_same_v<Signal, lingering_signal>;
+
  public:
   class handler {
    public:
@@ -55,7 +98,9 @@ class sync_call {
     allocator_type get_allocator() const noexcept { return allocator_type(call_->arena_); }
 
     cancellation_slot_type get_cancellation_slot() const noexcept {
-      if constexpr (HasDeadline)
+      if constexpr (lingers)
+        return cancellation_slot_type(*call_->signal_);
+      else if constexpr (has_deadline)
         return cancellation_slot_type(call_->signal_);
       else
         return cancellation_slot_type();
@@ -75,18 +120,19 @@ class sync_call {
   using result_type = std::optional<std::tuple<Args...>>;
 
   /// Begins the operation and waits for its end. No result if it was given up.
-  template <class Deadline, class Begin>
-  result_type run(const Deadline& deadline, Begin&& begin) {
+  template <class Deadline, class Initiation, class Begin>
+  result_type run(const Deadline& deadline, const Initiation& initiation, Begin&& begin) {
     attempt([&] { std::forward<Begin>(begin)(handler(*this)); });
     bool goes_on = wait(deadline);
-    if constexpr (HasDeadline) {
+    if constexpr (has_deadline) {
       if (goes_on) {
         timed_out_ = true;
-        attempt([&] { signal_.emit(asio::cancellation_type::terminal); });
+        attempt([&] { cancel(initiation); });
         wait(core::no_deadline());
       }
     }
     static_cast<void>(goes_on);
+    static_cast<void>(initiation);
     if (problem_) std::rethrow_exception(problem_);
     return std::move(result_);
   }
@@ -95,7 +141,16 @@ class sync_call {
   bool timed_out() const noexcept { return timed_out_; }
 
  private:
-  struct no_signal {};
+  template <class Initiation>
+  void cancel(const Initiation& initiation) {
+    if constexpr (lingers) {
+      (*signal_).emit(asio::cancellation_type::terminal);
+      with_executor_of(initiation, [this](const auto& ex) { signal_.linger_on(ex); });
+    } else {
+      static_cast<void>(initiation);
+      signal_.emit(asio::cancellation_type::terminal);
+    }
+  }
 
   /// Works until it is over, or until the deadline; then true.
   template <class Deadline>
@@ -125,7 +180,7 @@ class sync_call {
 
   // The bench goes first: what it drops may still use the others.
   frame_arena<Size> arena_;
-  std::conditional_t<HasDeadline, in_place_signal, no_signal> signal_;
+  Signal signal_;
   result_type result_;
   std::exception_ptr problem_;
   bool timed_out_ = false;
@@ -175,6 +230,16 @@ constexpr bool can_be_asked() {
     return Ours::argument_count == Count;
 }
 
+/// Whether an operation whose time is over looks once more. What takes effect as it begins has stood
+/// in line until then; part of it may even have happened, as with a send of several values.
+template <class Ours, std::size_t Count>
+constexpr bool takes_one_last_look() {
+  if constexpr (can_be_asked<Ours, Count>())
+    return !Ours::takes_effect_at_start;
+  else
+    return false;
+}
+
 /// Performs an operation on this thread. The result is what the handler was called with; where the
 /// operation itself could not say what happened, that has been put into it, or is thrown.
 template <class... Args, class Deadline, class Initiation, class... Arguments>
@@ -191,26 +256,27 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
   if (waits_for_this_thread(initiation)) return failed_result<Args...>(error::would_deadlock);
 
   using look = look_handler<Args...>;
-  typename look::result_type result;
   if constexpr (may_ask) {
+    typename look::result_type ready;
     // Whoever waits on the other side may be about to do its part.
     const bool seen = core::spin_until([&] {
-      initiation(look(result), std::forward<Arguments>(arguments)...);
-      return result.has_value();
+      initiation(look(ready), std::forward<Arguments>(arguments)...);
+      return ready.has_value();
     });
-    if (seen) return std::move(*result);
+    if (seen) return std::move(*ready);
   }
 
   constexpr std::size_t size = operation_size + (std::size_t(0) + ... + sizeof(Arguments));
-  sync_call<threading, size, has_deadline, Args...> call;
-  result = call.run(deadline, [&](auto&& handler) {
+  sync_call<threading, size, signal_for<has_deadline, ours, Args...>, Args...> call;
+  auto result = call.run(deadline, initiation, [&](auto&& handler) {
     std::forward<Initiation>(initiation)(std::move(handler), std::forward<Arguments>(arguments)...);
   });
   if (!result) return failed_result<Args...>(asio::error::operation_aborted);
   if constexpr (has_deadline && error_place<Args...>::exists) {
     auto& error = error_place<Args...>::get(*result);
     if (call.timed_out() && code_of(error) == error_code(asio::error::operation_aborted)) {
-      if constexpr (may_ask && (std::is_trivially_copyable_v<std::decay_t<Arguments>> && ...)) {
+      if constexpr (takes_one_last_look<ours, sizeof...(Arguments)>() &&
+                    (std::is_trivially_copyable_v<std::decay_t<Arguments>> && ...)) {
         // What it had been promised is somebody else's now, or is there again. Its arguments are as
         // they were, since nothing happens to such ones when they are moved.
         typename look::result_type last;
