@@ -51,6 +51,7 @@ class event_stream {
     if (!co_await send_header()) co_return;
     if (!co_await send("retry: 1000\n\n")) co_return;
     if (!co_await send(*subscribed_.greeting)) co_return;
+    // tag::events[]
     for (;;) {
       auto [error, next] = co_await subscribed_.events.async_receive(as_result);
       if (error == sluice::error::lagged) {
@@ -61,6 +62,7 @@ class event_stream {
       if (!next) break;  // the end of the stream, or this coroutine is cancelled
       if (!co_await send(**next)) co_return;
     }
+    // end::events[]
     co_await send_end();
   }
 

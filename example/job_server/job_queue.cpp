@@ -15,6 +15,7 @@ job_queue::job_queue(const asio::any_io_executor& consumers, std::size_t capacit
   consumer_ = std::move(jobs_out);
 }
 
+// tag::submit[]
 asio::awaitable<submission> job_queue::submit(std::string text) {
   auto [reply, answer] = sluice::make_oneshot<word_report>(co_await asio::this_coro::executor);
 
@@ -30,6 +31,7 @@ asio::awaitable<submission> job_queue::submit(std::string text) {
   if (!report) co_return submission{verdict::failed, {}};
   co_return submission{verdict::done, std::move(*report)};
 }
+// end::submit[]
 
 void job_queue::close() {
   jobs_.close();

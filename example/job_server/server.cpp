@@ -99,10 +99,12 @@ asio::awaitable<void> server::stop_on_signal() {
   // From here on a second signal does what it does by default: it ends the process.
   signals_.clear();
 
+  // tag::stop[]
   acceptor_.close();
   log_.stopping();  // while there is still somebody to hear it: idle workers end at once
   jobs_.close();
   stop_.close();
+  // end::stop[]
   const auto figures = log_.figures();
   std::cout << "job_server: " << (number == SIGINT ? "SIGINT" : "SIGTERM")
             << ": accepting no more, finishing " << figures.depth + figures.running << " jobs"

@@ -45,6 +45,7 @@ asio::awaitable<void> work(sluice::receiver<job> jobs, job_log& log,
                            std::chrono::milliseconds delay) {
   using namespace asio::experimental::awaitable_operators;
   asio::steady_timer timer(co_await asio::this_coro::executor);
+  // tag::coroutine[]
   while (auto next = co_await jobs.async_receive()) {
     log.started(next->number, name);
     if (delay.count() > 0) {
@@ -54,11 +55,13 @@ asio::awaitable<void> work(sluice::receiver<job> jobs, job_log& log,
     }
     work_on(*next, log);
   }
+  // end::coroutine[]
 }
 
 void work_blocking(sluice::sync_receiver<job> jobs, job_log& log,
                    [[maybe_unused]] event_sender open, const std::string& name,
                    std::chrono::milliseconds delay) {
+  // tag::thread[]
   for (job& next : jobs) {
     log.started(next.number, name);
     if (delay.count() > 0) {
@@ -67,6 +70,7 @@ void work_blocking(sluice::sync_receiver<job> jobs, job_log& log,
     }
     work_on(next, log);
   }
+  // end::thread[]
 }
 
 }  // namespace
