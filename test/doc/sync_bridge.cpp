@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <functional>
+#include <future>
 #include <istream>
 #include <optional>
 #include <ostream>
@@ -80,6 +81,39 @@ BOOST_AUTO_TEST_CASE(a_receive_with_a_deadline) {
   tx = {};
   BOOST_TEST((serve_one(jobs, done) == outcome::over));
   BOOST_TEST(done.size() == 1u);
+}
+
+/// What a thread is blocked in that does not wait at a channel.
+class device {
+ public:
+  void read() { stopped_.get_future().wait(); }
+  void stop() { stopped_.set_value(); }
+
+ private:
+  std::promise<void> stopped_;
+};
+
+// tag::elsewhere[]
+/// Ends the thread that reads when nobody can receive any more, or when it has let go of its sender.
+void stop_when_unheard(sluice::sender<std::string>& lines, device& input) {
+  lines.async_wait_closed([&input](sluice::error_code) { input.stop(); });  // keeps nothing open
+}
+// end::elsewhere[]
+
+BOOST_AUTO_TEST_CASE(a_thread_that_is_blocked_elsewhere) {
+  for (bool closes : {true, false}) {
+    asio::io_context context;
+    auto [tx, rx] = sluice::make_channel<std::string>(context, 4);
+    device input;
+    std::thread reader([&input] { input.read(); });
+    stop_when_unheard(tx, input);
+    if (closes)
+      rx.close();
+    else
+      tx = {};
+    context.run();
+    reader.join();
+  }
 }
 
 // tag::token[]
