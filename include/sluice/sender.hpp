@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #if __cplusplus >= 202002L
 #include <span>
@@ -209,7 +210,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_send_all(std::vector<T> values,
                                     CompletionToken&& token = CompletionToken()) & {
-    return initiate_all<CompletionToken>(*this, token, std::move(values));
+    return initiate_all<CompletionToken>(*this, token, own(std::move(values)));
   }
 
   /// As above, for a temporary handle: a coroutine takes it along.
@@ -217,7 +218,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_send_all(std::vector<T> values,
                                     CompletionToken&& token = CompletionToken()) && {
-    return initiate_all<CompletionToken>(std::move(*this), token, std::move(values));
+    return initiate_all<CompletionToken>(std::move(*this), token, own(std::move(values)));
   }
 
   /// Sends several values that stay with the caller until they are accepted; see above.
@@ -377,9 +378,6 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   template <class CompletionToken, class Handle, class Values>
   static auto initiate_all(Handle&& handle, std::remove_reference_t<CompletionToken>& token,
                            Values values) {
-    static_assert(!std::is_same_v<Values, std::vector<bool>>,
-                  "sluice: a vector<bool> holds no bool that could be sent: use another "
-                  "container, and pass a std::span of it");
     return boost::asio::async_initiate<CompletionToken, void(error_code, std::size_t)>(
         detail::initiate_from<CompletionToken, start_send_all, detail::sender_share>(
             std::forward<Handle>(handle)),
@@ -393,6 +391,13 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
         detail::initiate_from<CompletionToken, start_reserve, detail::channel_share>(
             std::forward<Handle>(handle)),
         token, places);
+  }
+
+  static detail::owned_values<T> own(std::vector<T> values) noexcept {
+    static_assert(!std::is_same_v<T, bool>,
+                  "sluice: a vector<bool> holds no bool that could be sent: use another "
+                  "container, and pass a std::span of it");
+    return detail::owned_values<T>(std::move(values));
   }
 
   template <class Range>
@@ -415,7 +420,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     static void try_now(state_type* state, Handler&& handler, T&& value) {
       using detail::core::outcome;
       std::size_t accepted = 0;
-      outcome seen = state ? state->try_begin_send(&value, 1, accepted) : outcome::closed;
+      outcome seen =
+          state ? state->try_begin_send(std::addressof(value), 1, accepted) : outcome::closed;
       if (seen != outcome::none) std::move(handler)(detail::to_error_code(seen));
     }
   };
@@ -424,9 +430,9 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
-    template <class Handler, class IoExecutor>
+    template <class Handler, class IoExecutor, class Owner>
     static void begin(Handler&& handler, const IoExecutor& ex,
-                      detail::core::state_ref<state_type> state, std::uint64_t owner,
+                      detail::core::state_ref<state_type> state, Owner owner,
                       std::reference_wrapper<T> value) {
       using step = detail::send_step<T, T&, state_type>;
       detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
@@ -443,13 +449,13 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
-    template <class Handler, class IoExecutor, class Values>
+    template <class Handler, class IoExecutor, class Owner, class Values>
     static void begin(Handler&& handler, const IoExecutor& ex,
-                      detail::core::state_ref<state_type> state, std::uint64_t owner,
-                      Values&& values) {
-      using step = detail::send_all_step<T, std::decay_t<Values>, state_type>;
-      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
-                                                          owner, std::move(values));
+                      detail::core::state_ref<state_type> state, Owner owner, Values&& values) {
+      using kept = std::decay_t<Values>;
+      using step = detail::send_all_step<T, kept, state_type>;
+      detail::operation<step, Handler, IoExecutor>::begin(
+          std::move(handler), ex, std::move(state), owner, kept(std::forward<Values>(values)));
     }
 
     template <class Handler, class Values>
@@ -466,10 +472,9 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
-    template <class Handler, class IoExecutor>
+    template <class Handler, class IoExecutor, class Owner>
     static void begin(Handler&& handler, const IoExecutor& ex,
-                      detail::core::state_ref<state_type> state, std::uint64_t owner,
-                      std::size_t places) {
+                      detail::core::state_ref<state_type> state, Owner owner, std::size_t places) {
       using step = detail::reserve_step<permit<T, Threading>, state_type>;
       detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex, std::move(state),
                                                           owner, places);

@@ -93,7 +93,8 @@ counts declared_in(const std::string& text) {
       // Among template parameters a name is followed by something else.
       const std::string after = i + 2 < tokens.size() ? tokens[i + 2] : "";
       if (after == "{" || after == ":" || after == "final" || after == "<") opens = next;
-    } else if (token.compare(0, 6, "async_") == 0 && next == "(" && scopes.back() != block) {
+    } else if (token.compare(0, 6, "async_") == 0 && next == "(" && scopes.back() != block &&
+               (i == 0 || tokens[i - 1] != "operator")) {
       counts& form = is_for_temporaries(tokens, i + 1) ? for_temporaries : found;
       ++form[scopes.back() + "::" + token];
     }
@@ -179,6 +180,7 @@ class pipe : public detail::base<T, U<T>> {
     boost::asio::async_called(token);
     return async_called(token);
   }
+  operator async_type() const;
   auto async_write(int value) &;
   auto async_write(int value) && { return async_called(std::move(*this)); }
   auto async_write(

@@ -17,9 +17,11 @@
 // name_of_the_rule/type_function_form/course. There `function` is the entry of type `Function`, and
 // `way` is the course.
 
+#include "conformance/batch_ends.hpp"
 #include "conformance/broadcast_ends.hpp"
 #include "conformance/ends.hpp"
 #include "conformance/handles.hpp"
+#include "conformance/line_ends.hpp"
 #include "conformance/oneshot_ends.hpp"
 #include "conformance/watch_ends.hpp"
 
@@ -32,8 +34,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace conformance {
@@ -76,6 +82,18 @@ class initiating_function {
   Call call_;
 };
 
+/// The signature of a function at an end, which may have one of its own.
+template <class Function, class End, class = void>
+struct signature_at_end {
+  using type = typename Function::signature;
+};
+template <class Function, class End>
+struct signature_at_end<Function, End, std::void_t<typename End::signature>> {
+  using type = typename End::signature;
+};
+template <class Function, class End>
+using signature_at = typename signature_at_end<Function, End>::type;
+
 template <template <class, class> class End, class Signature, class Call>
 constexpr auto function(const char* type, const char* name, const char* form, Call call) {
   return initiating_function<End, Signature, Call>(type, name, form, call);
@@ -105,12 +123,37 @@ inline constexpr auto functions = std::make_tuple(
   function<broadcast_closing_end, void(error_code)>("broadcast_sender", "async_wait_closed", "",
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }),
+  function<sending_all_end, void(error_code, std::size_t)>("sender", "async_send_all", "by_value",
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send_all(only(value), PASS(token)...); }),
+  function<sending_all_end, void(error_code, std::size_t)>(
+    "sender", "async_send_all", "by_reference",
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send_all(std::ref(kept(value)), PASS(token)...); }),
+#if __cplusplus >= 202002L
+  function<sending_all_end, void(error_code, std::size_t)>("sender", "async_send_all", "by_span",
+    [](auto&& tx, message& value, auto&&... token) {
+      return PASS(tx).async_send_all(std::span<message>(&value, 1), PASS(token)...); }),
+#endif
+  function<reserving_end, void(error_code, sluice::permit<message>)>("sender", "async_reserve", "",
+    [](auto&& tx, message&, auto&&... token) {
+      return PASS(tx).async_reserve(PASS(token)...); }),
+  function<reserving_end, void(error_code, sluice::permit<message>)>(
+    "sender", "async_reserve_many", "",
+    [](auto&& tx, message&, auto&&... token) {
+      return PASS(tx).async_reserve_many(1, PASS(token)...); }),
   function<closing_end, void(error_code)>("sender", "async_wait_closed", "",
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }),
   function<receiving_end, void(error_code, std::optional<message>)>("receiver", "async_receive", "",
     [](auto&& rx, message&, auto&&... token) {
       return PASS(rx).async_receive(PASS(token)...); }),
+  function<receiving_end, void(error_code, std::size_t)>("receiver", "async_receive_some", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_receive_some(room_for_some(), 9, PASS(token)...); }),
+  function<looping_end, void(error_code)>("receiver", "async_for_each", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return PASS(rx).async_for_each([](message) { return false; }, PASS(token)...); }),
   function<oneshot_closing_end, void(error_code)>("oneshot_sender", "async_wait_closed", "",
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }),

@@ -47,7 +47,11 @@ std::string written_by(F f) {
 /// The number that tracking has given to the operation of a function; empty if there is none.
 std::string number_of(const std::string& text, const std::string& name) {
   std::smatch found;
-  const std::regex creation(R"(@asio\|[0-9.]+\|[0-9]+\*([0-9]+)\|sluice@\S+\.)" + name + "\n");
+  // A permit for several places is no other operation.
+  const std::string many = "_many";
+  const bool has_many = name.size() > many.size() && name.rfind(many) == name.size() - many.size();
+  const std::string tracked = has_many ? name.substr(0, name.size() - many.size()) : name;
+  const std::regex creation(R"(@asio\|[0-9.]+\|[0-9]+\*([0-9]+)\|sluice@\S+\.)" + tracked + "\n");
   return std::regex_search(text, found, creation) ? found[1].str() : "";
 }
 

@@ -317,9 +317,11 @@ FOR_EACH_FUNCTION(parallel_group) {
 }
 
 FOR_EACH_FUNCTION(promise) {
-  // Asio's promise moves the results twice: what a moved-from pointer was does not arrive.
+  // Asio's promise moves the results twice: what a moved-from pointer or permit was does not arrive.
   if constexpr (std::is_same_v<typename Function::signature,
-                               void(error_code, std::shared_ptr<const int>)>)
+                               void(error_code, std::shared_ptr<const int>)> ||
+                std::is_same_v<typename Function::signature,
+                               void(error_code, sluice::permit<message>)>)
     return;
   check_token(function, way, [&](auto& end, recorder& seen, auto&) {
     auto promise = function.call(end, asio::experimental::use_promise);
@@ -333,9 +335,9 @@ FOR_EACH_FUNCTION(promise) {
 
 #if defined(HAS_ANY_COMPLETION_HANDLER)
 FOR_EACH_FUNCTION(any_completion_handler) {
-  using erased = asio::any_completion_handler<typename Function::signature>;
   check_token(function, way, [&](auto& end, recorder& seen, auto&) {
-    function.call(end, erased(seen.get_handler()));
+    using signature = signature_at<Function, std::decay_t<decltype(end)>>;
+    function.call(end, asio::any_completion_handler<signature>(seen.get_handler()));
   });
 }
 

@@ -14,7 +14,9 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace sluice::detail {
 
@@ -91,7 +93,32 @@ class borrowed_values {
   std::size_t count_;
 };
 
-/// `Values` is a vector for a send that owns its values, or borrowed_values.
+/// For a type that holds values: it can be copied only if they can.
+template <bool can_be_copied>
+struct copies_if {};
+
+template <>
+struct copies_if<false> {
+  copies_if() = default;
+  copies_if(copies_if&&) = default;
+  copies_if& operator=(copies_if&&) = default;
+};
+
+/// Values that belong to a send. A vector claims that it can be copied whatever it holds, so a token
+/// that stores the send could not tell how often it can be started.
+template <class T>
+class owned_values : copies_if<std::is_copy_constructible_v<T>> {
+ public:
+  explicit owned_values(std::vector<T> values) noexcept : values_(std::move(values)) {}
+
+  T* data() noexcept { return values_.data(); }
+  std::size_t size() const noexcept { return values_.size(); }
+
+ private:
+  std::vector<T> values_;
+};
+
+/// `Values` is owned_values or borrowed_values.
 template <class T, class Values, class State>
 class send_all_step : public step<State, core::send_waiter<T>> {
   using base = step<State, core::send_waiter<T>>;
