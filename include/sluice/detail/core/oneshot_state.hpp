@@ -21,6 +21,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <optional>
 #include <utility>
@@ -49,7 +50,7 @@ class oneshot_state final : public wait_state<Threading> {
   outcome send(T& value) noexcept {
     section s(*this);
     if (sent_ || closed_) return outcome::closed;
-    ::new (static_cast<void*>(&value_)) T(std::move(value));
+    ::new (static_cast<void*>(std::addressof(value_))) T(std::move(value));
     sent_ = full_ = true;
     rebalance(s.wakes);
     return outcome::success;
