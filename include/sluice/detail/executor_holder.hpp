@@ -6,6 +6,7 @@
 
 #include <boost/asio/system_executor.hpp>
 
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -35,9 +36,18 @@ class executor_holder {
 template <class Executor>
 class executor_holder<Executor, false> {
  public:
-  const Executor* get() const noexcept { return executor_ ? &*executor_ : nullptr; }
+  executor_holder() = default;
+  executor_holder(const executor_holder&) = default;
+  executor_holder& operator=(const executor_holder& other) noexcept {
+    assign(other.get());
+    return *this;
+  }
+
+  const Executor* get() const noexcept { return executor_ ? std::addressof(*executor_) : nullptr; }
 
   void assign(const Executor* ex) {
+    // Also when a handle is swapped with itself.
+    if (ex == get()) return;
     if (ex != nullptr)
       executor_.emplace(*ex);
     else
