@@ -157,8 +157,9 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
   [[nodiscard]] std::optional<T> try_receive(error_code& ec) noexcept {
     using detail::core::received;
     std::optional<T> value;
-    const received seen = this->state_ ? this->state_->try_receive(value) : received::end;
-    ec = detail::to_error_code(seen, detail::broadcast_of(this->state_.get()));
+    subscription* const sub = this->state_.get();
+    const received seen = sub != nullptr ? sub->try_receive(value) : received::end;
+    ec = detail::to_error_code(seen, sub);
     if (seen == received::end && !ec) ec = error::closed;
     return value;
   }
@@ -243,8 +244,7 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
       std::optional<T> value;
       const received seen = sub ? sub->try_receive(value) : received::end;
       if (seen != received::nothing)
-        std::move(handler)(detail::to_error_code(seen, detail::broadcast_of(sub)),
-                           std::move(value));
+        std::move(handler)(detail::to_error_code(seen, sub), std::move(value));
     }
   };
 };

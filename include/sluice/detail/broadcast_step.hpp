@@ -21,9 +21,10 @@
 
 namespace sluice::detail {
 
-/// Who has seen the end may read the reason for it, and nobody else. No state: an empty handle.
-template <class State>
-error_code to_error_code(core::received seen, const State* state) noexcept {
+/// Who has seen the end may read the reason for it, and nobody else: the handle, and the subscription
+/// with it, may be gone after a message was copied. No subscription: an empty handle.
+template <class Subscription>
+error_code to_error_code(core::received seen, const Subscription* sub) noexcept {
   switch (seen) {
     case core::received::nothing:
       return error::empty;
@@ -34,7 +35,7 @@ error_code to_error_code(core::received seen, const State* state) noexcept {
     case core::received::copy_failed:
       return error::copy_failed;
     case core::received::end:
-      return state != nullptr ? state->reason() : error_code(error::closed);
+      return sub != nullptr ? sub->state()->reason() : error_code(error::closed);
     case core::received::aborted:
       return boost::asio::error::operation_aborted;
     case core::received::message:
@@ -68,7 +69,7 @@ class broadcast_receive_step
     const core::received seen =
         this->state() ? this->state()->finish_receive(*this, std::get<1>(result), linked)
                       : core::received::end;
-    std::get<0>(result) = to_error_code(seen, this->state());
+    std::get<0>(result) = to_error_code(seen, subscription_.get());
   }
 
  private:

@@ -90,6 +90,8 @@ class broadcast_state final : public broadcast_core<Threading> {
   }
 
   received try_receive(subscriber& sub, std::optional<T>& out) noexcept {
+    // Whoever copies a message may let the last handle go meanwhile, and so may who is woken.
+    state_ref<broadcast_state> kept;
     node* shared = nullptr;
     received seen = received::nothing;
     {
@@ -99,6 +101,7 @@ class broadcast_state final : public broadcast_core<Threading> {
         seen = take(sub, out, shared, s.wakes);
       else if (base::ended(sub))
         seen = received::end;
+      if (shared != nullptr) kept = state_ref<broadcast_state>::share(this);
     }
     return shared == nullptr ? seen : copy_out(*shared, out);
   }
@@ -106,9 +109,10 @@ class broadcast_state final : public broadcast_core<Threading> {
   /// The commit of a woken receive, the moment at which it takes its message.
   received finish_receive(subscriber_waiter& w, std::optional<T>& out, bool& linked) noexcept {
     node* shared = nullptr;
-    received seen = w.fate == outcome::closed ? received::end : received::aborted;
+    received seen = received::aborted;
     {
       section s(*this);
+      if (w.fate == outcome::closed) seen = received::end;
       if (w.current == stage::woken) {
         subscriber& sub = *w.source;
         sub.woken.erase(w);
@@ -230,7 +234,7 @@ class broadcast_state final : public broadcast_core<Threading> {
     const bool is_read = base::head_is_read();
     if (is_read) base::pop_head();
     if constexpr (copied_under_lock) {
-      out.emplace(*n.value());
+      out.emplace(std::as_const(*n.value()));
       if (is_read) recycle(n);
     } else if (is_read && is_unshared(n)) {
       out.emplace(std::move(*n.value()));
