@@ -358,6 +358,7 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
 
   struct start_send {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor, class... Arguments>
     static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
@@ -377,6 +378,7 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
 
   struct start_send_reference {
     static constexpr std::size_t argument_count = 1;
+    static constexpr bool takes_effect_at_start = true;
 
     template <class Handler, class IoExecutor>
     static void begin(Handler&& handler, const IoExecutor& ex,
