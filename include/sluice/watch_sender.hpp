@@ -220,14 +220,16 @@ class watch_sender : public detail::watch_end<detail::watch_sender_role, T, Exec
     static_assert(std::is_copy_constructible_v<T>,
                   "sluice: only a copy of the value can be modified: make the type copyable, or "
                   "send a new value");
-    if (!this->state_) return outcome::closed;
+    // Whoever copies or modifies the value may let this handle go meanwhile.
+    const auto state = this->state_;
+    if (!state) return outcome::closed;
     for (;;) {
-      const auto latest = this->state_->look_at_value();
+      const auto latest = state->look_at_value();
       if (latest.last) return outcome::closed;
-      std::shared_ptr<T> copy = this->state_->make(*latest.value);
+      std::shared_ptr<T> copy = state->make(*latest.value);
       if (!modify(*copy)) return outcome::none;
       std::shared_ptr<const T> next = std::move(copy);
-      const outcome seen = this->state_->publish_after(latest.version, next);
+      const outcome seen = state->publish_after(latest.version, next);
       if (seen != outcome::none) return seen;
     }
   }
