@@ -21,8 +21,7 @@ namespace sluice::detail::core {
 /// What others may know of a batch.
 class batch_tally {
  public:
-  std::size_t claimed = 0;   // how many of its values still count as claimed; by the lock
-  std::size_t reserved = 0;  // how many have no place, and might need one; by the lock
+  std::size_t claimed = 0;  // how many of its values still count as claimed; by the lock
 
   /// How many of its values have not been passed on. Any thread may ask, under the lock.
   std::size_t left() const noexcept { return left_.load(std::memory_order_relaxed); }

@@ -7,8 +7,8 @@
 //
 // Terms
 // - receivable: buffered values and those of pending sends; each can be taken by a receive.
-// - claimed: values that a batch has taken out of the buffer and not passed on yet. They keep their
-//   places, and come back to the front if the batch stops before. Batches pass values on without the
+// - claimed: values that a batch has taken and not passed on yet. They keep the places that they had in
+//   the buffer, and come back to the front if the batch stops before. Batches pass values on without the
 //   lock, so whoever finds the channel full, or not at its end, counts again.
 // - permits: places that are reserved and not used yet.
 // - promised: a waiting receive that is woken is promised one receivable value, not a certain one.
@@ -227,8 +227,9 @@ class channel_core : public wait_state<Threading> {
   }
 
   bool has_free_slots(std::size_t wanted) const noexcept {
-    std::size_t occupied = buffered_ + claimed_ + permits_;
-    return occupied < capacity_ && wanted <= capacity_ - occupied;
+    // Values are as many as memory can hold, permits as many as the capacity: their sum may overflow.
+    const std::size_t held = buffered_ + claimed_;
+    return held < capacity_ && permits_ < capacity_ - held && wanted <= capacity_ - held - permits_;
   }
 
   /// Whether nobody waits for a place.

@@ -179,9 +179,8 @@ class channel_state final : public channel_core<Threading> {
           base::promise_first(w);
           result = outcome::again;
         } else {
-          fill(*b, fairly ? share_of(found, budget) : found < budget ? found : budget, s);
           // Who takes its share is a loop, which passes on at least one. Others may fail to.
-          if (!fairly) reserve_places(*b);
+          fill(*b, fairly ? share_of(found, budget) : found < budget ? found : budget, !fairly, s);
           w.in_hand = b.get();
           w.current = stage::busy;
           w.begun = true;
@@ -224,8 +223,7 @@ class channel_state final : public channel_core<Threading> {
   outcome try_claim(claim& b, std::size_t limit) noexcept {
     section s(*this);
     if (std::size_t found = unpromised()) {
-      fill(*b, found < limit ? found : limit, s);
-      reserve_places(*b);
+      fill(*b, found < limit ? found : limit, true, s);
       return outcome::success;
     }
     return is_at_end(s) ? outcome::closed : outcome::none;
@@ -338,11 +336,14 @@ class channel_state final : public channel_core<Threading> {
   }
 
   /// Moves up to `count` values that stand side by side into a batch. Buffered ones keep their places;
-  /// the value of a pending send has none, so it is taken for good, and alone.
-  void fill(batch<T>& b, std::size_t count, section& s) noexcept {
+  /// the value of a pending send has none, so it is taken alone. If it `may_come_back` it counts as
+  /// claimed before it is taken, or the channel would end by that.
+  void fill(batch<T>& b, std::size_t count, bool may_come_back, section& s) noexcept {
     auto sink = [&](T&& value) { b.push(std::move(value)); };
     if (base::buffered_ == 0) {
       b.place = next_place_++;
+      b.claimed = may_come_back ? 1 : 0;
+      base::claimed_ += b.claimed;
       return take(1, sink, s);
     }
     std::size_t most = returned_.empty() ? base::buffered_ : returned_.front().size();
@@ -356,18 +357,11 @@ class channel_state final : public channel_core<Threading> {
     for (; count != 0; --count) pop(sink);
   }
 
-  /// What has no place, and could come back, keeps the channel from ending meanwhile.
-  void reserve_places(batch<T>& b) noexcept {
-    b.reserved = b.size() - b.claimed;
-    base::permits_ += b.reserved;
-  }
-
   /// Frees the places of what was passed on; the rest goes back to the front. Without a receiver it
   /// stays in the batch, to be destroyed without the lock.
   void put_back(claim& b) noexcept {
     if (b == nullptr) return;
     const std::size_t claimed = std::exchange(b->claimed, 0);
-    base::permits_ -= std::exchange(b->reserved, 0);
     if (base::receiver_count_ == 0) return;
     base::claimed_ -= claimed;
     if (b->empty()) return;
