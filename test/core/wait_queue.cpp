@@ -273,22 +273,6 @@ BOOST_AUTO_TEST_CASE(a_waiter_may_be_on_another_wake_list_as_soon_as_it_has_been
   BOOST_TEST(seen == (std::vector<std::uint64_t>{0, 1, 0}), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(what_is_dropped_is_not_woken) {
-  wake_list list;
-  int dropped = 0;
-  for (std::uint64_t i = 0; i != 3; ++i) {
-    auto* w = new stub(i);
-    w->dropped = [&](stub& self) {
-      ++dropped;
-      delete &self;
-    };
-    list.push(*w);
-  }
-  list.drop_all();
-  BOOST_TEST(dropped == 3);
-  BOOST_TEST(list.empty());
-}
-
 // The link to a cancellation handler --------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_link_ends_once) {

@@ -11,7 +11,7 @@
 // - A section that wakes somebody keeps the state alive until all are woken.
 // - Lock order: the registry of a context before the lock of a state.
 //
-// `sites_` and the gate are protected by the lock; `references_` counts by itself.
+// `sites_`, `evictions_` and the gate are protected by the lock; `references_` counts by itself.
 
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/core/wake_gate.hpp>
@@ -53,8 +53,9 @@ class evictable {
   virtual void release() noexcept = 0;
 
   /// Takes away everything that waits for `home`, waits for wake-ups that are under way, and drops
-  /// what it took. Called without any lock, while the context still accepts work, and never from
-  /// inside a wake-up of the same state.
+  /// what it took. What lives in another context as well may be taken by either; both wait until it is
+  /// gone. Called without any lock, while the context still accepts work, and never from inside a
+  /// wake-up of the same state.
   virtual void evict(const void* home) noexcept = 0;
 
  protected:
@@ -77,6 +78,17 @@ struct current_wake_ups {
     static thread_local current_wake_ups current;
     return current;
   }
+};
+
+/// The destruction of one context, as long as it is under way. Protected by the lock of the state.
+struct eviction {
+  explicit eviction(const void* dying) noexcept : home(dying) {}
+
+  const void* const home;
+  const void* const thread = &current_wake_ups::of_this_thread();
+  eviction* next = nullptr;
+  wait_queue taken;                              // what lived there, and has not been dropped yet
+  const void* dropping[2] = {nullptr, nullptr};  // the homes of what is being dropped now
 };
 
 template <class Threading>
@@ -142,12 +154,13 @@ class state : public evictable {
   }
 
   void evict(const void* home) noexcept final {
-    wake_list evicted;
+    eviction own(home);
     std::unique_ptr<site> gone;
     typename wake_gate<Threading>::turn_ticket ticket{};
-    while (!try_evict(home, evicted, gone, ticket)) Threading::yield();
+    while (!try_evict(own, gone, ticket)) Threading::yield();
     while (!gate_.passed(ticket)) Threading::yield();
-    evicted.drop_all();
+    while (waiter* w = next_to_drop(own)) w->drop();
+    while (!try_end(own)) Threading::yield();
   }
 
  protected:
@@ -157,7 +170,7 @@ class state : public evictable {
   }
 
   /// Moves every waiter that lives in `home` from its queue to `evicted`; the lock is held.
-  virtual void collect(const void* home, wake_list& evicted, section& s) noexcept = 0;
+  virtual void collect(const void* home, wait_queue& evicted, section& s) noexcept = 0;
 
   /// True if every context of the waiter is registered; the lock is held.
   bool knows_homes_of(const waiter& w) const noexcept {
@@ -186,17 +199,45 @@ class state : public evictable {
     return false;
   }
 
-  bool try_evict(const void* home, wake_list& evicted, std::unique_ptr<site>& gone,
+  bool try_evict(eviction& own, std::unique_ptr<site>& gone,
                  typename wake_gate<Threading>::turn_ticket& ticket) noexcept {
     section s(*this);
     if (!gate_.turn(ticket)) return false;
     for (std::unique_ptr<site>* place = &sites_; *place; place = &(*place)->next_) {
-      if ((*place)->home_ != home) continue;
+      if ((*place)->home_ != own.home) continue;
       gone = std::move(*place);
       *place = std::move(gone->next_);
       break;
     }
-    collect(home, evicted, s);
+    own.next = std::exchange(evictions_, &own);
+    collect(own.home, own.taken, s);
+    return true;
+  }
+
+  /// A waiter that lives in the context, whoever has taken it away. Null when none is left.
+  waiter* next_to_drop(eviction& own) noexcept {
+    section s(*this);
+    waiter* w = own.taken.front();
+    for (eviction* e = evictions_; w == nullptr && e != nullptr; e = e->next)
+      for (w = e->taken.front(); w != nullptr && !w->lives_in(own.home);) w = w->next;
+    if (w != nullptr) w->queue->erase(*w);
+    for (int i = 0; i != 2; ++i) own.dropping[i] = w != nullptr ? w->homes[i] : nullptr;
+    return w;
+  }
+
+  /// Ends it unless another thread is dropping something that lives in the context. This thread may be
+  /// in the middle of that: a handler may own a context.
+  bool try_end(eviction& own) noexcept {
+    section s(*this);
+    eviction** place = nullptr;
+    for (eviction** each = &evictions_; *each != nullptr; each = &(*each)->next) {
+      const eviction& e = **each;
+      if (&e == &own)
+        place = each;
+      else if (e.thread != own.thread && (e.dropping[0] == own.home || e.dropping[1] == own.home))
+        return false;
+    }
+    *place = own.next;
     return true;
   }
 
@@ -204,6 +245,7 @@ class state : public evictable {
   typename Threading::template atomic<unsigned> references_{1u};
   wake_gate<Threading> gate_;
   std::unique_ptr<site> sites_;
+  eviction* evictions_ = nullptr;  // those under way
 };
 
 /// A counted reference to the memory of a state; it keeps nothing open.

@@ -170,7 +170,7 @@ class wait_state : public state<Threading> {
     if (waited) wakes.push(w);
   }
 
-  void collect(const void* home, wake_list& evicted, section& s) noexcept final {
+  void collect(const void* home, wait_queue& evicted, section& s) noexcept final {
     bool any = false;
     for_each_queue([&](wait_queue& queue) {
       for (waiter* w = queue.front(); w != nullptr;) {
@@ -183,7 +183,7 @@ class wait_state : public state<Threading> {
           w->forget_link();
           leave(*w);
           w->current = stage::idle;
-          evicted.push(*w);
+          evicted.push_back(*w);
           any = true;
         }
         w = next;

@@ -208,7 +208,7 @@ class wait_queue {
   std::size_t size_ = 0;
 };
 
-/// Waiters taken out of their queues under the lock, to be woken or dropped after unlocking.
+/// Waiters taken out of their queues under the lock, to be woken after unlocking.
 class wake_list {
  public:
   wake_list() = default;
@@ -233,10 +233,6 @@ class wake_list {
 
   void wake_all() noexcept {
     while (waiter* w = pop()) w->wake();
-  }
-
-  void drop_all() noexcept {
-    while (waiter* w = pop()) w->drop();
   }
 
  private:
