@@ -14,6 +14,7 @@
 import argparse
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import random
@@ -376,6 +377,26 @@ class JobServerPage(unittest.TestCase):
             another.post(1)
             page.await_figures(accepted=1, done=1)
 
+    def test_an_answer_of_something_else(self):
+        port = wait_for("a free port", free_port)
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Server(port=port))
+            page = stack.enter_context(
+                Page(server, console=r"/events .*(status of 502|ERR_(INCOMPLETE|CONNECT))")
+            )
+            server.kill()
+            # As a proxy answers while there is no server. After that a browser does not try again
+            # by itself.
+            with http.server.HTTPServer(("127.0.0.1", port), BadGateway) as proxy:
+                proxy.timeout = MOST_SECONDS
+                proxy.answers = 0
+                while proxy.answers == 0:
+                    proxy.handle_request()
+
+            stack.enter_context(Server(port=port))
+            page.await_status("live")
+            page.await_figures(listeners=1)
+
     def test_several_pages(self):
         with Server() as server, Page(server) as page:
             first = browser.current_window_handle
@@ -424,6 +445,17 @@ class JobServerPage(unittest.TestCase):
                             "return [document.documentElement.scrollWidth, innerWidth]"
                         )
                         self.assertEqual(widths, [width, width])
+
+
+class BadGateway(http.server.BaseHTTPRequestHandler):
+    timeout = 5  # of a connection through which no request comes
+
+    def do_GET(self):
+        self.send_error(502)
+        self.server.answers += 1
+
+    def log_message(self, *_):
+        pass
 
 
 def free_port():
