@@ -382,6 +382,29 @@ FLAVOUR_TEST_CASE(a_coroutine_awaits_a_loop, flavours) {
   BOOST_TEST(sum == 6);
 }
 
+FLAVOUR_TEST_CASE(a_coroutine_awaits_a_loop_that_awaits, flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  begin_sends(tx, 1, 3);
+  tx = {};
+  int sum = 0;
+  bool over = false;
+  asio::co_spawn(
+      context,
+      [&, r = &rx]() -> asio::awaitable<void> {
+        auto add = [&](message m) -> asio::awaitable<void> {
+          co_await asio::post(context, asio::use_awaitable);
+          sum += m.id();
+        };
+        co_await r->async_for_each(add, sluice::use_awaitable);
+        over = true;
+      },
+      asio::detached);
+  run_ready(context);
+  BOOST_TEST(over);
+  BOOST_TEST(sum == 6);
+}
+
 FLAVOUR_TEST_CASE(a_coroutine_awaits_several_messages, flavours) {
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);

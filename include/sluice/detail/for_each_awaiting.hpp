@@ -173,8 +173,11 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
   using function = std::decay_t<Function>;
   using loop_executor = typename std::invoke_result_t<function&, T>::executor_type;
   using own_executor = boost::asio::associated_executor_t<std::decay_t<Handler>, IoExecutor>;
+  // Before the handler is moved away: arguments are evaluated in any order.
+  const auto own =
+      pick_loop_executor<std::is_convertible_v<own_executor, loop_executor>>(handler, ex);
   boost::asio::co_spawn(
-      pick_loop_executor<std::is_convertible_v<own_executor, loop_executor>>(handler, ex),
+      own,
       for_each_awaiting<StartReceive, T, typename State::element_type, IoExecutor, loop_executor>(
           std::move(state), owner, ex, function(std::forward<Function>(f))),
       loop_handler<std::decay_t<Handler>>(std::move(handler)));
