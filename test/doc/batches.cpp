@@ -12,14 +12,12 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -31,7 +29,6 @@
 #include <vector>
 
 namespace asio = boost::asio;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -235,12 +232,16 @@ BOOST_AUTO_TEST_CASE(a_loop_ends_with_the_stream_or_when_it_is_told_to) {
 }
 
 struct connection {
+  explicit connection(asio::io_context& context)
+      : network(context, asio::steady_timer::time_point::max()) {}
+
+  /// Takes until somebody cancels the timer.
   asio::awaitable<void> write(const row& next) {
-    asio::steady_timer network(co_await asio::this_coro::executor, 1ms);
-    co_await network.async_wait(asio::use_awaitable);
+    co_await network.async_wait(asio::as_tuple(asio::use_awaitable));
     written.push_back(next.number);
   }
 
+  asio::steady_timer network;
   std::vector<int> written;
 };
 
@@ -254,12 +255,15 @@ asio::awaitable<void> forward(sluice::receiver<row> rx, connection& peer) {
 BOOST_AUTO_TEST_CASE(a_function_may_wait) {
   asio::io_context context;
   auto [tx, rx] = sluice::make_channel<row>(context, 8);
-  connection peer;
+  connection peer(context);
   for (int number = 1; number <= 3; ++number) BOOST_TEST(!tx.try_send(row(number)));
   tx = {};
   spawn(context, forward(rx, peer));
-  run_ready(context);
-  BOOST_TEST(rx.size() == 2u);  // it has one, and no more
+  for (std::size_t left : {2u, 1u, 0u}) {
+    run_ready(context);
+    BOOST_TEST(rx.size() == left);  // it has one, and no more
+    peer.network.cancel();
+  }
   context.run();
   BOOST_TEST((peer.written == std::vector<int>{1, 2, 3}));
 }
