@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -149,6 +150,14 @@ struct may_spawn : std::false_type {};
 template <class Start>
 struct may_spawn<Start, std::enable_if_t<Start::may_spawn>> : std::true_type {};
 
+/// Whether to try an operation calls the user back, who may let its handle go meanwhile.
+template <class Start, class = void>
+struct calls_back_when_tried : std::false_type {};
+
+template <class Start>
+struct calls_back_when_tried<Start, std::enable_if_t<Start::calls_back_when_tried>>
+    : std::true_type {};
+
 /// Begins, for any token, one kind of operation; which one, `Start` says:
 /**
  * Start::begin<Handler>(...)     makes an operation of it
@@ -156,6 +165,7 @@ struct may_spawn<Start, std::enable_if_t<Start::may_spawn>> : std::true_type {};
  * Start::argument_count          how many arguments it has besides the handler
  * Start::takes_effect_at_start   true for those that do; may be missing
  * Start::may_spawn               true for those that do; may be missing
+ * Start::calls_back_when_tried   true for those that do; may be missing
  */
 template <class Start, class State, class Count, class Executor>
 class channel_initiation {
@@ -165,6 +175,7 @@ class channel_initiation {
   static constexpr std::size_t argument_count = Start::argument_count;
   static constexpr bool takes_effect_at_start = detail::takes_effect_at_start<Start>::value;
   static constexpr bool may_spawn = detail::may_spawn<Start>::value;
+  static constexpr bool calls_back_when_tried = detail::calls_back_when_tried<Start>::value;
 
   channel_initiation(State* state, std::uint64_t owner, const executor_holder<Executor>& ex)
       : state_(state), owner_(owner), executor_(ex) {}
@@ -201,6 +212,19 @@ class channel_initiation {
   executor_holder<Executor> executor_;
 };
 
+/// What an operation needs of its handle.
+template <class Handle>
+struct kept_handle {
+  explicit kept_handle(const Handle& handle)
+      : state(channel_access::state(handle)),
+        owner(channel_access::owner(handle)),
+        executor(channel_access::executor(handle)) {}
+
+  std::decay_t<decltype(channel_access::state(std::declval<const Handle&>()))> state;
+  std::uint64_t owner;
+  executor_holder<typename Handle::executor_type> executor;
+};
+
 /// Begins an operation whose token borrows the handle until it begins, or takes a temporary one along:
 /// `Holder` is a pointer to the handle, or the handle.
 template <class Start, class Handle, class Holder>
@@ -209,36 +233,55 @@ class handle_initiation {
   using executor_type = typename Handle::executor_type;
   using sluice_initiation = handle_initiation;
   static constexpr std::size_t argument_count = Start::argument_count;
+  static constexpr bool calls_back_when_tried = detail::calls_back_when_tried<Start>::value;
   static constexpr bool takes_effect_at_start = detail::takes_effect_at_start<Start>::value;
   static constexpr bool may_spawn = detail::may_spawn<Start>::value;
 
   explicit handle_initiation(Holder holder) noexcept : holder_(std::move(holder)) {}
 
-  executor_type get_executor() const noexcept { return handle().get_executor(); }
+  executor_type get_executor() const noexcept { return *executor_if_any(); }
 
   /// The executor of the handle, or null if it has none.
   const executor_type* executor_if_any() const noexcept {
-    return channel_access::executor(handle()).get();
+    return from_handle([](auto&, auto, auto& executor) { return executor.get(); });
   }
 
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) const {
     using handler_type = std::decay_t<Handler>;
-    auto& state = channel_access::state(handle());
     if constexpr (asks_for_ready_path<handler_type>) {
       tried_ = true;
-      Start::try_now(state.get(), std::forward<Handler>(handler),
-                     std::forward<Arguments>(arguments)...);
-    } else {
-      with_some_executor(channel_access::executor(handle()), [&](const auto& ex) {
-        Start::template begin<handler_type>(handler_type(std::forward<Handler>(handler)), ex, state,
-                                            origin{channel_access::owner(handle()), tried_},
-                                            std::forward<Arguments>(arguments)...);
-      });
+      if constexpr (keeps) {
+        if (!kept_) kept_.emplace(handle());
+      }
     }
+    from_handle([&](auto& state, std::uint64_t owner, auto& executor) {
+      if constexpr (asks_for_ready_path<handler_type>) {
+        Start::try_now(state.get(), std::forward<Handler>(handler),
+                       std::forward<Arguments>(arguments)...);
+      } else {
+        with_some_executor(executor, [&](const auto& ex) {
+          Start::template begin<handler_type>(handler_type(std::forward<Handler>(handler)), ex,
+                                              state, origin{owner, tried_},
+                                              std::forward<Arguments>(arguments)...);
+        });
+      }
+    });
   }
 
  private:
+  static constexpr bool keeps = std::is_pointer_v<Holder> && calls_back_when_tried;
+
+  struct nothing_kept {};
+
+  template <class Function>
+  decltype(auto) from_handle(Function&& f) const {
+    if constexpr (keeps)
+      if (kept_) return f(kept_->state, kept_->owner, kept_->executor);
+    return f(channel_access::state(handle()), channel_access::owner(handle()),
+             channel_access::executor(handle()));
+  }
+
   const Handle& handle() const noexcept {
     if constexpr (std::is_pointer_v<Holder>)
       return *holder_;
@@ -249,6 +292,7 @@ class handle_initiation {
   Holder holder_;
   // An initiation is called as a constant by some adapters. It is used by one coroutine only.
   mutable bool tried_ = false;
+  mutable std::conditional_t<keeps, std::optional<kept_handle<Handle>>, nothing_kept> kept_;
 };
 
 /// The initiation that suits a token. `Count` says what it keeps if the token stores it.

@@ -21,6 +21,7 @@
 #include <sluice/threading.hpp>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/execution/executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/version.hpp>
 
@@ -220,22 +221,41 @@ struct threading_of<handle_initiation<Start, Handle, Holder>,
   using type = typename Handle::threading_type;
 };
 
-/// Whether an initiation, with so many arguments, can be asked if its operation is ready. An adapter
-/// that adds arguments would lose them.
-template <class Ours, std::size_t Count>
-constexpr bool can_be_asked() {
-  if constexpr (std::is_void_v<Ours>)
-    return false;
+/// Whether an argument is the same after it has been passed on.
+template <class Argument>
+inline constexpr bool stays_as_it_is =
+    std::is_lvalue_reference_v<Argument> || std::is_trivially_copyable_v<std::decay_t<Argument>> ||
+    asio::execution::is_executor<std::decay_t<Argument>>::value;
+
+/// Passes on an argument, to be used up; but not executors, which adapters bring.
+template <class Argument>
+decltype(auto) pass_on(std::remove_reference_t<Argument>& argument) noexcept {
+  if constexpr (asio::execution::is_executor<std::decay_t<Argument>>::value)
+    return std::as_const(argument);
   else
-    return Ours::argument_count == Count;
+    return static_cast<Argument&&>(argument);
+}
+
+/// Whether an initiation can be asked, with these arguments, if its operation is ready. Those of the
+/// operation are only used if it is; those that adapters add in front would be lost.
+template <class Ours, class... Arguments>
+constexpr bool can_be_asked() {
+  if constexpr (std::is_void_v<Ours> || sizeof...(Arguments) == 0) {
+    return !std::is_void_v<Ours>;
+  } else {
+    constexpr bool stays[] = {stays_as_it_is<Arguments>...};
+    for (std::size_t i = 0; i + Ours::argument_count < sizeof...(Arguments); ++i)
+      if (!stays[i]) return false;
+    return sizeof...(Arguments) >= Ours::argument_count;
+  }
 }
 
 /// Whether an operation whose time is over looks once more. What takes effect as it begins has stood
 /// in line until then; part of it may even have happened, as with a send of several values.
-template <class Ours, std::size_t Count>
+template <class Ours, class... Arguments>
 constexpr bool takes_one_last_look() {
-  if constexpr (can_be_asked<Ours, Count>())
-    return !Ours::takes_effect_at_start;
+  if constexpr (can_be_asked<Ours, Arguments...>())
+    return !Ours::takes_effect_at_start && (stays_as_it_is<Arguments> && ...);
   else
     return false;
 }
@@ -251,36 +271,37 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
                 "sluice: a channel that is single_threaded has no other thread that a blocked one "
                 "could wait for: make it with multi_threaded, or use the try_ functions");
   constexpr bool has_deadline = !std::is_same_v<Deadline, core::no_deadline>;
-  constexpr bool may_ask = can_be_asked<ours, sizeof...(Arguments)>();
+  constexpr bool may_ask = can_be_asked<ours, Arguments...>();
 
   if (waits_for_this_thread(initiation)) return failed_result<Args...>(error::would_deadlock);
 
   using look = look_handler<Args...>;
   if constexpr (may_ask) {
     typename look::result_type ready;
-    // Whoever waits on the other side may be about to do its part.
-    const bool seen = core::spin_until([&] {
-      initiation(look(ready), std::forward<Arguments>(arguments)...);
+    const auto is_ready = [&] {
+      initiation(look(ready), detail::pass_on<Arguments>(arguments)...);
       return ready.has_value();
-    });
+    };
+    // Whoever waits on the other side may be about to do its part. But who is called back, to test
+    // a value, is asked once.
+    const bool seen = ours::calls_back_when_tried ? is_ready() : core::spin_until(is_ready);
     if (seen) return std::move(*ready);
   }
 
   constexpr std::size_t size = operation_size + (std::size_t(0) + ... + sizeof(Arguments));
   sync_call<threading, size, signal_for<has_deadline, ours, Args...>, Args...> call;
   auto result = call.run(deadline, initiation, [&](auto&& handler) {
-    std::forward<Initiation>(initiation)(std::move(handler), std::forward<Arguments>(arguments)...);
+    std::forward<Initiation>(initiation)(std::move(handler),
+                                         detail::pass_on<Arguments>(arguments)...);
   });
   if (!result) return failed_result<Args...>(asio::error::operation_aborted);
   if constexpr (has_deadline && error_place<Args...>::exists) {
     auto& error = error_place<Args...>::get(*result);
     if (call.timed_out() && code_of(error) == error_code(asio::error::operation_aborted)) {
-      if constexpr (takes_one_last_look<ours, sizeof...(Arguments)>() &&
-                    (std::is_trivially_copyable_v<std::decay_t<Arguments>> && ...)) {
-        // What it had been promised is somebody else's now, or is there again. Its arguments are as
-        // they were, since nothing happens to such ones when they are moved.
+      if constexpr (takes_one_last_look<ours, Arguments...>()) {
+        // What it had been promised is somebody else's now, or is there again.
         typename look::result_type last;
-        initiation(look(last), std::forward<Arguments>(arguments)...);
+        initiation(look(last), detail::pass_on<Arguments>(arguments)...);
         if (last) return std::move(*last);
       }
       set_code(error, asio::error::timed_out);

@@ -124,6 +124,7 @@ struct start_watch_changed {
 template <class T>
 struct start_watch_wait_for {
   static constexpr std::size_t argument_count = 2;
+  static constexpr bool calls_back_when_tried = true;
 
   template <class Handler, class IoExecutor, class State, class Owner, class Predicate>
   static void begin(Handler&& handler, const IoExecutor& ex, core::state_ref<State> state,
@@ -137,16 +138,19 @@ struct start_watch_wait_for {
   template <class State, class Handler, class Predicate>
   static void try_now(State* state, Handler&& handler, const watch_cursor_ref<State>& cursor,
                       Predicate&& predicate) {
+    using core::outcome;
     using value_type = std::shared_ptr<const T>;
     if (state == nullptr) return std::move(handler)(error_code(error::closed), value_type());
-    for (;;) {
+    for (outcome seen = outcome::none; seen == outcome::none;) {
       auto latest = state->look_at_value();
       if (!predicate(*latest.value)) {
         if (latest.last) std::move(handler)(error_code(), value_type());
         return;
       }
-      if (state->accept(*cursor, latest))
-        return std::move(handler)(error_code(), std::move(latest.value));
+      seen = state->accept(*cursor, latest);
+      if (seen == outcome::none) continue;
+      if (seen != outcome::success) latest.value.reset();
+      std::move(handler)(to_error_code(seen), std::move(latest.value));
     }
   }
 };

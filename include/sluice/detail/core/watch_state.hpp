@@ -119,9 +119,10 @@ class watch_state final : public watch_core<Threading> {
   }
 
   /// The same for one that is not a waiter.
-  bool accept(cursor_type& cursor, const snapshot& seen) noexcept {
+  outcome accept(cursor_type& cursor, const snapshot& seen) noexcept {
     section s(*this);
-    return observe(cursor, seen);
+    if (base::receiver_count_ == 0) return outcome::aborted;
+    return observe(cursor, seen) ? outcome::success : outcome::none;
   }
 
   /// Its predicate does not hold. As for finish_changed().
