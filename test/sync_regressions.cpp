@@ -136,6 +136,21 @@ BOOST_AUTO_TEST_CASE(B2_a_long_time_in_odd_fractions_of_a_second_does_not_overfl
                 in_a_century));
 }
 
+// With some versions of Asio a handler that is bound to an executor was not asked whether its operation
+// is ready, and its time was over before that executor could do anything.
+BOOST_AUTO_TEST_CASE(B2_a_handler_that_is_bound_elsewhere_takes_what_is_there_too_late) {
+  asio::io_context nobody_runs;
+  auto channel = sluice::make_channel<int>(nobody_runs, 1);
+  auto& [tx, rx] = channel;
+  const auto too_late = asio::as_tuple(sluice::sync_wait_for(-1h));
+  const auto [ec] = tx.async_send(7, asio::bind_executor(nobody_runs, too_late));
+  BOOST_TEST(!ec);
+  const auto [received_ec, value] =
+      rx.async_receive(asio::bind_executor(nobody_runs.get_executor(), too_late));
+  BOOST_TEST(!received_ec);
+  BOOST_TEST(value.value() == 7);
+}
+
 namespace {
 
 /// A function that waits for a thread before it goes.

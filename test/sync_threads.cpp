@@ -162,6 +162,119 @@ BOOST_AUTO_TEST_CASE(B2_every_message_is_sent_and_received_once) {
   }
 }
 
+// D6: a thread that gives up passes on what it was promised. Were one wake-up lost, the threads that wait
+// for ever would.
+BOOST_AUTO_TEST_CASE(D6_threads_that_give_up_beside_threads_that_wait_for_ever) {
+  for (const std::size_t capacity : {std::size_t(0), std::size_t(1), std::size_t(3)}) {
+    const int messages = times(1500);
+    asio::io_context context;
+    auto channel = sluice::make_channel<message>(context, capacity);
+    tally all;
+    crew threads;
+    for (int t = 0; t != 2; ++t) {
+      threads.add([&, tx = channel.first, t]() mutable {
+        for (int i = 0; i != messages; ++i) {
+          message value(i);
+          const bool patient = t == 0 || i % 3 == 0;
+          const auto [ec] = patient ? tx.async_send(std::ref(value), asio::as_tuple(sync_wait))
+                                    : tx.async_send(std::ref(value), soon(i));
+          if (!ec) ++all.sent;
+          if (ec && !all.was_late(ec)) ++all.wrong;
+        }
+      });
+      threads.add([&, rx = channel.second, t]() mutable {
+        for (int i = 0;; ++i) {
+          const bool patient = t == 0 || i % 3 == 0;
+          const auto [ec, value] =
+              patient ? rx.async_receive(asio::as_tuple(sync_wait)) : rx.async_receive(soon(i));
+          if (value) ++all.received;
+          if (!ec && !value) return;
+          if (ec && !all.was_late(ec)) ++all.wrong;
+        }
+      });
+    }
+    channel = {};
+    threads.run();
+    BOOST_TEST(all.wrong == 0);
+    BOOST_TEST(all.sent == all.received);
+  }
+}
+
+// P2: the end of the stream waits for permits, and comes with the last one, to all who wait.
+BOOST_AUTO_TEST_CASE(P2_threads_wait_for_the_end_until_the_last_permit_is_gone) {
+  const int rounds = times(500);
+  tally all;
+  for (int round = 0; round != rounds; ++round) {
+    asio::io_context context;
+    auto channel = sluice::make_channel<message>(context, 3);
+    crew threads;
+    for (int t = 0; t != 2; ++t) {
+      error_code ec;
+      threads.add([&all, t, round, place = channel.first.try_reserve(ec)]() mutable {
+        do_something(round * 3 + t);
+        if ((round + t) % 2 == 0 && !place->send(message(t))) ++all.sent;
+        place.reset();
+      });
+      threads.add([&, rx = channel.second, round]() mutable {
+        const auto give_up = asio::as_tuple(sluice::sync_wait_for(std::chrono::microseconds(3)));
+        for (int i = round % 2;; ++i) {
+          const auto [got_ec, value] =
+              i % 2 == 0 ? rx.async_receive(asio::as_tuple(sync_wait)) : rx.async_receive(give_up);
+          if (value) ++all.received;
+          if (!got_ec && !value) return;
+          if (got_ec && !all.was_late(got_ec)) ++all.wrong;
+        }
+      });
+    }
+    channel.first.close();
+    threads.run();
+  }
+  BOOST_TEST(all.wrong == 0);
+  BOOST_TEST(all.sent == all.received);
+}
+
+// The handle is cancelled while its deadline passes and a message comes.
+BOOST_AUTO_TEST_CASE(a_handle_is_cancelled_at_any_moment) {
+  const int rounds = times(3000);
+  asio::io_context context;
+  auto channel = sluice::make_channel<message>(context, 1);
+  auto& [tx, rx] = channel;
+  tally all;
+  std::atomic<bool> over{false};
+  crew threads;
+  threads.add([&, &receiving = rx]() mutable {
+    for (int i = 0; i != rounds; ++i) {
+      const auto [ec, value] = i % 2 == 0 ? receiving.async_receive(asio::as_tuple(sync_wait))
+                                          : receiving.async_receive(soon(i));
+      if (value) ++all.received;
+      if (value && ec) ++all.wrong;
+      if (ec && !all.was_late(ec) && ec != asio::error::operation_aborted) ++all.wrong;
+    }
+    over = true;
+  });
+  threads.add([&, &sending = tx]() mutable {
+    for (int i = 0; !over; ++i) {
+      const auto [ec] = sending.async_send(message(i), soon(i));
+      if (!ec) ++all.sent;
+      if (ec && !all.was_late(ec) && ec != asio::error::operation_aborted) ++all.wrong;
+    }
+  });
+  threads.add([&, &sending = tx, &receiving = rx]() mutable {
+    for (int i = 0; !over; ++i) {
+      do_something(i);
+      if (i % 2 == 0)
+        sending.cancel();
+      else
+        receiving.cancel();
+      std::this_thread::yield();
+    }
+  });
+  threads.run();
+  BOOST_TEST(all.wrong == 0);
+  while (rx.try_receive()) ++all.received;
+  BOOST_TEST(all.sent == all.received);
+}
+
 // The completion runs on another thread than the one whose time is over.
 BOOST_AUTO_TEST_CASE(B2_a_handler_that_is_bound_elsewhere) {
   const int calls = times(3000);
@@ -385,6 +498,39 @@ BOOST_AUTO_TEST_CASE(B3_the_context_goes_as_soon_as_a_thread_is_woken) {
     }
     other.join();
   }
+}
+
+// The deadline passes, a message comes and the context goes at the same moment.
+BOOST_AUTO_TEST_CASE(B3_the_context_goes_when_the_time_is_over) {
+  const int rounds = times(300);
+  std::atomic<int> aborted{0}, late{0}, received{0}, wrong{0};
+  for (int round = 0; round != rounds; ++round) {
+    auto context = std::make_unique<asio::io_context>();
+    auto channel = sluice::make_channel<message>(*context, 1);
+    telling_clock::reset();
+    // It sleeps for so long again and again, until its own clock is set.
+    const auto deadline = telling_clock::start() + 20us;
+    std::thread waiting([&, rx = channel.second]() mutable {
+      const auto [ec, value] = rx.async_receive(asio::as_tuple(sluice::sync_wait_until(deadline)));
+      if (value.has_value() == static_cast<bool>(ec)) ++wrong;
+      if (value) ++received;
+      if (ec == asio::error::operation_aborted) ++aborted;
+      if (ec == asio::error::timed_out) ++late;
+    });
+    telling_clock::wait_for_waiting();
+    telling_clock::set(deadline);
+    for (int i = 0; i < round % 150; ++i) do_something(199);
+    int sent = 0;
+    if (round % 3 == 0) sent = channel.first.try_send(message(round)) ? 0 : 1;
+    do_something(round);
+    context.reset();
+    waiting.join();
+    received += channel.second.try_receive() ? 1 : 0;
+    received -= sent;
+  }
+  BOOST_TEST(wrong == 0);
+  BOOST_TEST(received == 0);
+  BOOST_TEST_MESSAGE(aborted << " aborted, " << late << " too late");
 }
 
 // Threads wait, with deadlines and without, at several channels of a context that is destroyed.
