@@ -278,11 +278,13 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
   using look = look_handler<Args...>;
   if constexpr (may_ask) {
     typename look::result_type ready;
-    // Whoever waits on the other side may be about to do its part.
-    const bool seen = core::spin_until([&] {
+    const auto is_ready = [&] {
       initiation(look(ready), detail::pass_on<Arguments>(arguments)...);
       return ready.has_value();
-    });
+    };
+    // Whoever waits on the other side may be about to do its part. But who is called back, to test
+    // a value, is asked once.
+    const bool seen = ours::calls_back_when_tried ? is_ready() : core::spin_until(is_ready);
     if (seen) return std::move(*ready);
   }
 
