@@ -66,7 +66,7 @@ class watch_testing_end : public watch_receiving_end<Executor, Threading> {
 template <class Executor, class Threading>
 class watch_closing_end {
  public:
-  watch_closing_end(const Executor& ex, course way) : handle(ex, 0) {
+  watch_closing_end(const Executor& ex, course way) : handle(ex, 0), known(handle) {
     if (way != course::at_once) other = handle.subscribe();
     if (way == course::closed_before) handle.close();
     if (way == course::on_empty_handle) moved_to = std::move(handle);
@@ -75,7 +75,8 @@ class watch_closing_end {
   void steer(course way) {
     if (way == course::after_waiting) other = {};
     if (way == course::cancelled) handle.cancel();
-    if (way == course::closed_while_waiting) handle.close();
+    // The handle may be somewhere else by now.
+    if (way == course::closed_while_waiting) known.lock().close();
   }
 
   static result expected(course way) {
@@ -90,6 +91,7 @@ class watch_closing_end {
   static constexpr std::size_t lazy_senders = 0;
 
   sluice::watch_sender<int, Executor, Threading> handle;
+  sluice::weak_watch_sender<int, Executor, Threading> known;
   sluice::watch_sender<int, Executor, Threading> moved_to;
   sluice::watch_receiver<int, Executor, Threading> other;
   message value{1};
