@@ -34,7 +34,8 @@ namespace sluice {
  *
  * The errors:
  * - `error::closed`: the bridge is closed, or empty.
- * - `error::would_deadlock`, of functions that block: this thread runs the executor. See `sync_wait`.
+ * - `error::would_deadlock`, of functions that block: this thread runs the executor, or a function of
+ *   this bridge. See `sync_wait`.
  * - `asio::error::operation_aborted`: the context was destroyed.
  * - `asio::error::timed_out`, of call_for: the time is over.
  *
@@ -149,7 +150,8 @@ class sync_bridge {
   void perform(detail::called_job<Function>& job, const Deadline& limit) {
     if (!line_) {
       job.refused = error::closed;
-    } else if (detail::is_running_here(*executor_.get())) {
+    } else if (detail::running_line::includes(*line_) ||
+               detail::is_running_here(*executor_.get())) {
       job.refused = error::would_deadlock;
     } else {
       enter(job);

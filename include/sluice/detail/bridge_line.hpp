@@ -168,6 +168,32 @@ class bridge_line {
   bool closed_ = false;
 };
 
+/// Which lines this thread runs: the innermost, and those that it runs inside of. Executors that cannot
+/// tell where they run need it; it belongs to the thread.
+class running_line {
+ public:
+  explicit running_line(const bridge_line& line) noexcept
+      : line_(&line), outer_(std::exchange(innermost(), this)) {}
+  running_line(const running_line&) = delete;
+  running_line& operator=(const running_line&) = delete;
+  ~running_line() { innermost() = outer_; }
+
+  static bool includes(const bridge_line& line) noexcept {
+    for (const running_line* r = innermost(); r != nullptr; r = r->outer_)
+      if (r->line_ == &line) return true;
+    return false;
+  }
+
+ private:
+  static const running_line*& innermost() noexcept {
+    static thread_local const running_line* innermost_of_this_thread = nullptr;
+    return innermost_of_this_thread;
+  }
+
+  const bridge_line* const line_;
+  const running_line* const outer_;
+};
+
 /// Goes to the executor, and runs what waits in the line.
 template <class Executor>
 class bridge_runner {
@@ -186,6 +212,7 @@ class bridge_runner {
 
   void operator()() {
     successor next(std::move(line_), executor_);
+    const running_line running(*next.line);
     // After some of them others shall have their turn on the executor.
     for (int i = 0; i != in_a_row; ++i) {
       bridge_job* job = next.line->next();
