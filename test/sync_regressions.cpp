@@ -5,12 +5,14 @@
 
 #include "support/probe.hpp"
 #include "support/telling_clock.hpp"
+#include "support/user_executors.hpp"
 
 #include <sluice/channel.hpp>
 #include <sluice/sync_bridge.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/detail/config.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution.hpp>
@@ -194,6 +196,51 @@ BOOST_AUTO_TEST_CASE(B3_a_function_that_is_refused_may_wait_for_a_thread_that_ca
   auto context = std::make_unique<asio::io_context>();
   BOOST_TEST(told_behind_a_joining_function(*context, [&](auto&) { context.reset(); }) ==
              asio::error::operation_aborted);
+}
+
+// A handle with a default token of its own was converted to one with a type-erased executor, which did not
+// recognise what it held.
+BOOST_AUTO_TEST_CASE(B1_an_executor_with_a_default_token_is_recognised_in_a_type_erased_one) {
+  asio::io_context context;
+  auto channel = sluice::make_channel<int, asio::io_context::executor_type>(context, 1);
+  auto& [tx, rx] = channel;
+  const auto blocking_rx = sluice::sync_wait_t::as_default_on(rx);
+  const asio::deferred_t::as_default_on_t<decltype(channel.first)> deferred_tx(tx);
+  sluice::sync_receiver receiving{sluice::receiver<int>(blocking_rx)};
+  sluice::sync_sender sending{sluice::sender<int>(deferred_tx)};
+  error_code seen[2];
+  asio::post(context, [&] {
+    static_cast<void>(receiving.receive_for(0s, seen[0]));
+    sending.send(1, seen[1]);
+  });
+  context.run();
+  for (const error_code ec : seen) BOOST_TEST(ec == sluice::error::would_deadlock);
+}
+
+// An executor that cannot tell where it runs let a function wait for the next of the same bridge.
+BOOST_AUTO_TEST_CASE(B1_a_function_must_not_wait_for_its_own_bridge_whatever_the_executor) {
+  task_context context, inner_context;
+  sync_bridge bridge(posting_executor{&context});
+  sync_bridge inner(posting_executor{&inner_context});
+  error_code seen[2];
+  int ran = 0;
+  BOOST_TEST(!bridge.post([&] {
+    bridge.call([&ran] { ++ran; }, seen[0]);
+    // Inside of another one, too.
+    BOOST_TEST(!inner.post([&] { bridge.call_for(1h, [&ran] { ++ran; }, seen[1]); }));
+    inner_context.queue.run();
+  }));
+  context.queue.run();
+  for (const error_code ec : seen) BOOST_TEST(ec == sluice::error::would_deadlock);
+  BOOST_TEST(ran == 0);
+  // It is over: this thread may wait for another one again.
+  std::thread other([&] {
+    while (bridge.size() == 0) std::this_thread::yield();
+    context.queue.run();
+  });
+  bridge.call([&ran] { ++ran; });
+  other.join();
+  BOOST_TEST(ran == 1);
 }
 
 // These did not compile: results that can be moved but not assigned, and some that functions return.

@@ -58,6 +58,28 @@ class executor_holder<Executor, false> {
   std::optional<Executor> executor_;
 };
 
+/// What an executor is without the default token that `as_default_on` has given to it.
+template <class Executor>
+struct bare_executor {
+  using type = Executor;
+};
+
+template <template <class> class WithDefault, class Inner>
+struct bare_executor<WithDefault<Inner>> {
+  using type =
+      std::conditional_t<std::is_base_of_v<Inner, WithDefault<Inner>>, Inner, WithDefault<Inner>>;
+};
+
+/// Converts an executor. A type-erased one shall hold an executor that can be recognised in it.
+template <class To, class From>
+To convert_executor(const From& ex) {
+  using bare = typename bare_executor<From>::type;
+  if constexpr (std::is_constructible_v<To, const bare&>)
+    return To(static_cast<const bare&>(ex));
+  else
+    return To(ex);
+}
+
 /// Calls `f` with the executor, or with the system executor if there is none.
 template <class Executor, class Function>
 void with_some_executor(const executor_holder<Executor>& holder, Function&& f) {

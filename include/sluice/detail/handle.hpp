@@ -111,7 +111,7 @@ class handle {
   template <class Other>
   void adopt_executor(const Other& other) {
     if (auto* ex = other.executor_.get()) {
-      const Executor converted(*ex);
+      const Executor converted = convert_executor<Executor>(*ex);
       executor_.assign(&converted);
     }
   }
