@@ -63,6 +63,9 @@ auto soon(int i) {
   return asio::as_tuple(sluice::sync_wait_for(std::chrono::nanoseconds((i * 37) % 6000 - 500)));
 }
 
+/// A token that never gives up: a wake-up that is lost is not made up for by the next look.
+const auto patient = asio::as_tuple(sync_wait);
+
 /// What threads were told, and whether they counted right.
 struct tally {
   std::atomic<long> sent{0}, received{0}, timed_out{0}, wrong{0};
@@ -175,18 +178,17 @@ BOOST_AUTO_TEST_CASE(D6_threads_that_give_up_beside_threads_that_wait_for_ever) 
       threads.add([&, tx = channel.first, t]() mutable {
         for (int i = 0; i != messages; ++i) {
           message value(i);
-          const bool patient = t == 0 || i % 3 == 0;
-          const auto [ec] = patient ? tx.async_send(std::ref(value), asio::as_tuple(sync_wait))
-                                    : tx.async_send(std::ref(value), soon(i));
+          const bool may_wait = t == 0 || i % 3 == 0;
+          const auto [ec] = may_wait ? tx.async_send(std::ref(value), patient)
+                                     : tx.async_send(std::ref(value), soon(i));
           if (!ec) ++all.sent;
           if (ec && !all.was_late(ec)) ++all.wrong;
         }
       });
       threads.add([&, rx = channel.second, t]() mutable {
         for (int i = 0;; ++i) {
-          const bool patient = t == 0 || i % 3 == 0;
-          const auto [ec, value] =
-              patient ? rx.async_receive(asio::as_tuple(sync_wait)) : rx.async_receive(soon(i));
+          const bool may_wait = t == 0 || i % 3 == 0;
+          const auto [ec, value] = may_wait ? rx.async_receive(patient) : rx.async_receive(soon(i));
           if (value) ++all.received;
           if (!ec && !value) return;
           if (ec && !all.was_late(ec)) ++all.wrong;
@@ -219,7 +221,7 @@ BOOST_AUTO_TEST_CASE(P2_threads_wait_for_the_end_until_the_last_permit_is_gone) 
         const auto give_up = asio::as_tuple(sluice::sync_wait_for(std::chrono::microseconds(3)));
         for (int i = round % 2;; ++i) {
           const auto [got_ec, value] =
-              i % 2 == 0 ? rx.async_receive(asio::as_tuple(sync_wait)) : rx.async_receive(give_up);
+              i % 2 == 0 ? rx.async_receive(patient) : rx.async_receive(give_up);
           if (value) ++all.received;
           if (!got_ec && !value) return;
           if (got_ec && !all.was_late(got_ec)) ++all.wrong;
@@ -244,8 +246,8 @@ BOOST_AUTO_TEST_CASE(a_handle_is_cancelled_at_any_moment) {
   crew threads;
   threads.add([&, &receiving = rx]() mutable {
     for (int i = 0; i != rounds; ++i) {
-      const auto [ec, value] = i % 2 == 0 ? receiving.async_receive(asio::as_tuple(sync_wait))
-                                          : receiving.async_receive(soon(i));
+      const auto [ec, value] =
+          i % 2 == 0 ? receiving.async_receive(patient) : receiving.async_receive(soon(i));
       if (value) ++all.received;
       if (value && ec) ++all.wrong;
       if (ec && !all.was_late(ec) && ec != asio::error::operation_aborted) ++all.wrong;
@@ -323,7 +325,8 @@ BOOST_AUTO_TEST_CASE(B2_a_reply_comes_or_its_time_is_over) {
     for (int i = 0; i != rounds; ++i) {
       auto [reply_tx, reply_rx] = sluice::make_oneshot<message>(context);
       requests.async_send({i, std::move(reply_tx)}, sync_wait);
-      const auto [ec, reply] = reply_rx.async_receive(soon(i));
+      const auto [ec, reply] =
+          i % 3 == 0 ? reply_rx.async_receive(patient) : reply_rx.async_receive(soon(i));
       if (reply && reply->id() != i) ++all.wrong;
       if (reply) ++all.received;
       if (ec && (!all.was_late(ec) || reply)) ++all.wrong;
@@ -349,7 +352,8 @@ BOOST_AUTO_TEST_CASE(B2_the_latest_value_is_seen_in_the_end) {
   for (int t = 0; t != 2; ++t)
     threads.add([&, rx = tx.subscribe()]() mutable {
       for (int i = 0, last = 0;; ++i) {
-        const auto [ec, changed] = rx.async_changed(soon(i));
+        const auto [ec, changed] =
+            i % 2 == 0 ? rx.async_changed(patient) : rx.async_changed(soon(i));
         if (ec && !all.was_late(ec)) ++all.wrong;
         if (ec) continue;
         if (!changed) break;
@@ -360,8 +364,9 @@ BOOST_AUTO_TEST_CASE(B2_the_latest_value_is_seen_in_the_end) {
     });
   threads.add([&, rx = tx.subscribe()]() mutable {
     for (int i = 0;; ++i) {
+      const auto is_late = [values](int v) { return v >= values / 2; };
       const auto [ec, value] =
-          rx.async_wait_for([values](int v) { return v >= values / 2; }, soon(i));
+          i < 100 ? rx.async_wait_for(is_late, soon(i)) : rx.async_wait_for(is_late, patient);
       if (ec && !all.was_late(ec)) ++all.wrong;
       if (ec) continue;
       if (!value || *value < values / 2) ++all.wrong;
@@ -390,7 +395,7 @@ BOOST_AUTO_TEST_CASE(B2_every_subscriber_counts_every_message) {
   for (int t = 0; t != 2; ++t)
     threads.add([&, rx = tx.subscribe()]() mutable {
       for (int i = 0, last = -1;; ++i) {
-        const auto [ec, value] = rx.async_receive(soon(i));
+        const auto [ec, value] = i % 2 == 0 ? rx.async_receive(patient) : rx.async_receive(soon(i));
         if (ec == sluice::error::lagged) {
           missed += static_cast<long>(rx.missed());
           continue;
@@ -444,7 +449,7 @@ BOOST_AUTO_TEST_CASE(closing_reaches_threads_that_wait) {
     threads.add([&, tx = channel.first]() mutable {
       for (int i = 0;; ++i) {
         const auto [ec] = i % 4 == 0 ? tx.async_send(message(i, alive), soon(i))
-                                     : tx.async_send(message(i, alive), asio::as_tuple(sync_wait));
+                                     : tx.async_send(message(i, alive), patient);
         if (!ec) ++all.sent;
         if (ec == sluice::error::closed) return;
         if (ec && !all.was_late(ec)) ++all.wrong;
@@ -452,8 +457,7 @@ BOOST_AUTO_TEST_CASE(closing_reaches_threads_that_wait) {
     });
     threads.add([&, rx = channel.second, round]() mutable {
       for (int i = 0;; ++i) {
-        const auto [ec, value] =
-            i % 4 == 0 ? rx.async_receive(soon(i)) : rx.async_receive(asio::as_tuple(sync_wait));
+        const auto [ec, value] = i % 4 == 0 ? rx.async_receive(soon(i)) : rx.async_receive(patient);
         if (value) ++all.received;
         // Who was told so by the reason for closing is told again.
         if (round % 2 == 0 && ec == asio::error::host_not_found) return;
@@ -491,7 +495,7 @@ BOOST_AUTO_TEST_CASE(B3_the_context_goes_as_soon_as_a_thread_is_woken) {
       other = std::thread([&own = tx, &has_it]() mutable {
         auto sending = own.with_executor(asio::system_executor());
         has_it = true;
-        static_cast<void>(sending.async_send(1, asio::as_tuple(sync_wait)));
+        static_cast<void>(sending.async_send(1, patient));
       });
       BOOST_TEST(rx.async_receive(sync_wait).value() == 1);
       while (!has_it) std::this_thread::yield();

@@ -38,6 +38,7 @@ namespace sluice {
  * Executor: completions run on the blocked thread itself. So an operation of this library needs no
  * context that is being run, and a receive takes its message on the thread that wants it. Operations
  * of others, composed ones too, run there what they submit to their handler's executor.
+ * A loop whose function is a coroutine runs on the executor of its handle, which others have to run.
  *
  * An operation of this library that is ready completes without a detour; one that waits allocates
  * nothing, unless it carries more than this can know. For some hundred nanoseconds the thread looks
