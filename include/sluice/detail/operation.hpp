@@ -257,7 +257,9 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       const auto ex = asio::get_associated_immediate_executor(handler_, io_executor());
       // A handler that is bound to an executor as well gets there from the immediate one.
       if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex)) {
+        std::unique_ptr<operation, dropper> unsubmitted(this);
         handler_work_.start(handler_executor_);
+        unsubmitted.release();
         return execute_on_immediate(ex, &operation::relay_function);
       }
       const work<handler_executor> own_work(std::move(handler_work_));
@@ -339,9 +341,10 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
         return false;
       }
       if (seen == core::outcome::orphaned) {
-        if (one_context_ && !registered && register_homes()) continue;
-        this->drop();
-        return false;
+        std::unique_ptr<operation, dropper> orphan(this);
+        if (!one_context_ || registered || !register_homes()) return false;
+        orphan.release();
+        continue;
       }
       if (seen != core::outcome::none) return true;
       if (go_on_waiting(phase)) return false;
