@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // requires: c++20
 #define BOOST_TEST_MODULE conformance_awaitable_tokens
+#define CONFORMANCE_ONE_FORM_EACH
 
 // Each asynchronous function, in each course of its operation, with the completion tokens of C++20
 // coroutines: Asio's, the library's own, which is the default, and both of them adapted.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // requires: c++20
 #define BOOST_TEST_MODULE conformance_awaitables
+#define CONFORMANCE_ONE_FORM_EACH
 
 // Coroutines that wait for each asynchronous function: on any executor, cancelled, raced, destroyed
 // with their context, begun late, and with a token that is the default of the handle.

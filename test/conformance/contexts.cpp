@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_contexts
+#define CONFORMANCE_ONE_FORM_EACH
 
 // The end of execution contexts, for each asynchronous function (K5): the pending operations of a
 // context are destroyed with it and never called, what they were promised goes on (D6), and the

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_every_executor
+#define CONFORMANCE_ONE_FORM_EACH
 
 // Each asynchronous function, in each course of its operation, with every kind of executor, as the
 // handle's and as the handler's: Asio's own, those that are made of others, and those of a user.

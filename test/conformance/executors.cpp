@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_executors
+#define CONFORMANCE_ONE_FORM_EACH
 
 // Where handlers run, for each asynchronous function and each course of its operation: never inside
 // another function of the library (K1), through the associated executor, by default the handle's,

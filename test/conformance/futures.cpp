@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_futures
+#define CONFORMANCE_ONE_FORM_EACH
 
 // Each asynchronous function, in each course of its operation, with futures. Their executor could run
 // on the threads of the system context, but nothing here needs those: no thread is ever started.
