@@ -10,6 +10,7 @@
 #include <sluice/channel.hpp>
 #include <sluice/sync_bridge.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/deferred.hpp>
@@ -237,6 +238,19 @@ BOOST_AUTO_TEST_CASE(B1_a_function_must_not_wait_for_its_own_bridge_whatever_the
   bridge.call_for(0s, [&ran] { ++ran; }, later);
   BOOST_TEST(later == asio::error::timed_out);
   BOOST_TEST(ran == 0);
+}
+
+// Executors among the arguments are those of adapters, or messages.
+BOOST_AUTO_TEST_CASE(executors_can_be_messages) {
+  asio::thread_pool pool(1);
+  auto channel = sluice::make_channel<asio::any_io_executor>(pool, 1);
+  auto& [tx, rx] = channel;
+  const asio::any_io_executor ex = pool.get_executor();
+  tx.async_send(ex, sync_wait);
+  BOOST_TEST((rx.async_receive(sluice::sync_wait_for(1h)).value() == ex));
+  auto bound = asio::bind_executor(ex, asio::as_tuple(sluice::sync_wait_for(1h)));
+  BOOST_TEST(!std::get<0>(tx.async_send(ex, bound)));
+  BOOST_TEST((std::get<1>(rx.async_receive(bound)).value() == ex));
 }
 
 // These did not compile: results that can be moved but not assigned, and some that functions return.

@@ -26,7 +26,8 @@ namespace sluice {
  *
  * The result is what `asio::use_future` would give: nothing, a value or a `std::tuple`; an error is
  * thrown, as `boost::system::system_error`. Adapted by `asio::as_tuple` or `asio::redirect_error` it
- * reports errors without an exception.
+ * reports errors without an exception; except those that the operation has not reported itself, if
+ * its result cannot be made without it, as with the socket of `async_accept`.
  *
  * Errors, besides those of the operation:
  * - `error::would_deadlock`: this thread runs the executor of the I/O object. It is asked first, every

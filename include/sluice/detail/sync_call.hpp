@@ -221,20 +221,12 @@ struct threading_of<handle_initiation<Start, Handle, Holder>,
   using type = typename Handle::threading_type;
 };
 
-/// Whether an argument is the same after it has been passed on.
+/// Whether an argument is the same after it has been passed on. Asio's adapters take executors as
+/// constants.
 template <class Argument>
 inline constexpr bool stays_as_it_is =
     std::is_lvalue_reference_v<Argument> || std::is_trivially_copyable_v<std::decay_t<Argument>> ||
     asio::execution::is_executor<std::decay_t<Argument>>::value;
-
-/// Passes on an argument, to be used up; but not executors, which adapters bring.
-template <class Argument>
-decltype(auto) pass_on(std::remove_reference_t<Argument>& argument) noexcept {
-  if constexpr (asio::execution::is_executor<std::decay_t<Argument>>::value)
-    return std::as_const(argument);
-  else
-    return static_cast<Argument&&>(argument);
-}
 
 /// Whether an initiation can be asked, with these arguments, if its operation is ready. Those of the
 /// operation are only used if it is; those that adapters add in front would be lost.
@@ -279,7 +271,7 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
   if constexpr (may_ask) {
     typename look::result_type ready;
     const auto is_ready = [&] {
-      initiation(look(ready), detail::pass_on<Arguments>(arguments)...);
+      initiation(look(ready), std::forward<Arguments>(arguments)...);
       return ready.has_value();
     };
     // Whoever waits on the other side may be about to do its part. But who is called back, to test
@@ -291,8 +283,7 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
   constexpr std::size_t size = operation_size + (std::size_t(0) + ... + sizeof(Arguments));
   sync_call<threading, size, signal_for<has_deadline, ours, Args...>, Args...> call;
   auto result = call.run(deadline, initiation, [&](auto&& handler) {
-    std::forward<Initiation>(initiation)(std::move(handler),
-                                         detail::pass_on<Arguments>(arguments)...);
+    std::forward<Initiation>(initiation)(std::move(handler), std::forward<Arguments>(arguments)...);
   });
   if (!result) return failed_result<Args...>(asio::error::operation_aborted);
   if constexpr (has_deadline && error_place<Args...>::exists) {
@@ -301,7 +292,7 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
       if constexpr (takes_one_last_look<ours, Arguments...>()) {
         // What it had been promised is somebody else's now, or is there again.
         typename look::result_type last;
-        initiation(look(last), detail::pass_on<Arguments>(arguments)...);
+        initiation(look(last), std::forward<Arguments>(arguments)...);
         if (last) return std::move(*last);
       }
       set_code(error, asio::error::timed_out);
