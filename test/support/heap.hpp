@@ -33,6 +33,14 @@ struct heap {
     return static_cast<unsigned char*>(memory) + front;
   }
 
+  static void* try_allocate(std::size_t size, std::size_t alignment) noexcept {
+    try {
+      return allocate(size, alignment);
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+  }
+
   static void deallocate(void* block, std::size_t alignment) noexcept {
     if (block == nullptr) return;
     const std::size_t front = alignment < 16 ? 16 : alignment;
@@ -62,6 +70,13 @@ void* operator new(std::size_t size) {
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return support::heap::allocate(size, static_cast<std::size_t>(alignment));
+}
+// Sanitizers have these as well, and do not call the ones above.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return support::heap::try_allocate(size, 1);
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return support::heap::try_allocate(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* block) noexcept {
   support::heap::deallocate(block, 1);
