@@ -213,8 +213,8 @@ FLAVOUR_TEST_CASE(K6_the_address_of_a_value_is_not_asked_of_it, buffered_flavour
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
   asio::co_spawn(
       context,
-      [tx = tx]() mutable -> asio::awaitable<void> {
-        co_await tx.async_send(shy(2), sluice::use_awaitable);
+      [own_tx = tx]() mutable -> asio::awaitable<void> {
+        co_await own_tx.async_send(shy(2), sluice::use_awaitable);
       },
       asio::detached);
   rx.async_for_each([&](shy value) { sum += value.number(); }, asio::detached);
