@@ -4,6 +4,7 @@
 
 #include <sluice/detail/channel_end.hpp>
 #include <sluice/detail/channel_step.hpp>
+#include <sluice/detail/closing_step.hpp>
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/error.hpp>
@@ -344,15 +345,15 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) & {
-    return initiate<CompletionToken, start_wait_closed, detail::channel_share>(*this, token);
+    return initiate<CompletionToken, detail::start_closing, detail::channel_share>(*this, token);
   }
 
   /// As above, for a temporary handle: a coroutine takes it along.
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
                 CompletionToken = detail::default_token_t<Executor>>
   [[nodiscard]] auto async_wait_closed(CompletionToken&& token = CompletionToken()) && {
-    return initiate<CompletionToken, start_wait_closed, detail::channel_share>(std::move(*this),
-                                                                               token);
+    return initiate<CompletionToken, detail::start_closing, detail::channel_share>(std::move(*this),
+                                                                                   token);
   }
 
  private:
@@ -490,26 +491,6 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
         given = detail::channel_access::make_permit<permit<T, Threading>>(
             detail::core::state_ref<state_type>::share(state), places);
       std::move(handler)(detail::to_error_code(seen), std::move(given));
-    }
-  };
-
-  struct start_wait_closed {
-    static constexpr std::size_t argument_count = 0;
-    static constexpr bool takes_effect_at_start = true;
-
-    template <class Handler, class IoExecutor, class... Arguments>
-    static void begin(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments) {
-      using step = detail::wait_closed_step<state_type>;
-      detail::operation<step, Handler, IoExecutor>::begin(std::move(handler), ex,
-                                                          std::forward<Arguments>(arguments)...);
-    }
-
-    template <class Handler>
-    static void try_now(state_type* state, Handler&& handler) {
-      if (state == nullptr)
-        std::move(handler)(error_code(error::closed));
-      else if (state->look().closed)
-        std::move(handler)(error_code());
     }
   };
 };

@@ -178,24 +178,6 @@ class reserve_step : public step<State, core::reserve_waiter> {
   }
 };
 
-template <class State>
-class wait_closed_step : public step<State, core::waiter> {
- public:
-  using result_type = std::tuple<error_code>;
-  static constexpr bool may_wait_again = false;
-  static constexpr const char* name = "async_wait_closed";
-
-  using step<State, core::waiter>::step;
-
-  core::started start() noexcept {
-    return this->state() ? this->state()->start_wait_closed(*this) : this->empty_handle();
-  }
-
-  void finish(result_type& result, bool& linked) noexcept {
-    std::get<0>(result) = to_error_code(this->decided(linked));
-  }
-};
-
 }  // namespace sluice::detail
 
 #endif  // SLUICE_DETAIL_CHANNEL_STEP_HPP

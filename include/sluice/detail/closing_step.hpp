@@ -39,6 +39,7 @@ class closing_step : public step<State, core::waiter> {
 /// How such an operation begins, for an initiation.
 struct start_closing {
   static constexpr std::size_t argument_count = 0;
+  static constexpr bool takes_effect_at_start = true;
 
   template <class Handler, class IoExecutor, class State, class Owner>
   static void begin(Handler&& handler, const IoExecutor& ex, core::state_ref<State> state,

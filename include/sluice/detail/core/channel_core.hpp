@@ -126,6 +126,12 @@ class channel_core : public wait_state<Threading> {
             closed_};
   }
 
+  /// Whether a send would find nobody to receive it.
+  bool is_deserted() noexcept {
+    section s(*this);
+    return closed_;
+  }
+
   /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the lock
   /// may read it without, since it does not change any more.
   error_code reason() const noexcept { return reason_; }
