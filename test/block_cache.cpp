@@ -92,8 +92,8 @@ BOOST_AUTO_TEST_CASE(surplus_goes_to_other_threads) {
   BOOST_TEST(found >= 16u);
 }
 
-// An operation may end in the destructor of an object that belongs to the thread, after the blocks that
-// the thread had kept are gone.
+// An operation may end in the destructor of an object that belongs to the thread, after the blocks
+// that the thread had kept are gone.
 BOOST_AUTO_TEST_CASE(blocks_may_be_freed_while_a_thread_ends) {
   struct late {
     void* block = nullptr;

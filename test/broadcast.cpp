@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(BR1_a_broadcast_that_could_hold_nothing_is_refused) {
                         explains);
 }
 
-// BR2: received plus missed equals sent --------------------------------------------------------------
+// BR2: received plus missed equals sent -----------------------------------------------------------
 
 FLAVOUR_TEST_CASE(BR2_a_gap_is_reported_once_with_its_size, broadcasts) {
   asio::io_context context;
@@ -165,7 +165,7 @@ FLAVOUR_TEST_CASE(BR2_the_news_of_a_gap_survives_a_cancellation, broadcasts) {
   BOOST_TEST(next_of(rx) == "2");
 }
 
-// BR4: nobody waits for a slow subscriber ----------------------------------------------------------
+// BR4: nobody waits for a slow subscriber ---------------------------------------------------------
 
 FLAVOUR_TEST_CASE(BR4_a_slow_subscriber_delays_nobody, broadcasts) {
   asio::io_context context;
@@ -182,7 +182,7 @@ FLAVOUR_TEST_CASE(BR4_a_slow_subscriber_delays_nobody, broadcasts) {
   BOOST_TEST(!tx.full());
 }
 
-// Several receives of one subscriber ---------------------------------------------------------------
+// Several receives of one subscriber --------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D2_receives_that_wait_get_the_messages_in_their_order, one_broadcast) {
   asio::io_context context;
@@ -294,7 +294,7 @@ FLAVOUR_TEST_CASE(BR4_a_message_wakes_no_more_receives_than_can_take_it, one_bro
   for (const auto& each : received) BOOST_TEST(each.succeeded());
 }
 
-// Handles ------------------------------------------------------------------------------------------
+// Handles -----------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K4_a_subscription_survives_the_move_of_its_handle, one_broadcast) {
   asio::io_context context;

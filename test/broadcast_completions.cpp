@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE broadcast_completions
 
-// Random histories of broadcasts in which completions run one by one: between being woken and taking
-// something anything may happen to a receive. It may be cancelled, alone or with its handle, its
-// subscriber or its context may go, the broadcast may close, messages may be given up, their copies may
-// fail. The reference knows for each operation whether it waits, was woken, or was decided, and what
-// each step makes of that.
+// Random histories of broadcasts in which completions run one by one: between being woken and
+// taking something anything may happen to a receive. It may be cancelled, alone or with its handle,
+// its subscriber or its context may go, the broadcast may close, messages may be given up, their
+// copies may fail. The reference knows for each operation whether it waits, was woken, or was
+// decided, and what each step makes of that.
 
 #include "support/broadcasts.hpp"
 #include "support/seed.hpp"

@@ -81,8 +81,8 @@ FLAVOUR_TEST_CASE(D6_a_receive_that_finds_no_memory_leaves_the_message, one_broa
   }
 }
 
-// A send says that it was accepted, that it was not, or is gone: then its message may have been sent, but
-// not twice. Those that come after it are not touched.
+// A send says that it was accepted, that it was not, or is gone: then its message may have been
+// sent, but not twice. Those that come after it are not touched.
 FLAVOUR_TEST_CASE(D6_a_send_that_finds_no_memory_is_over_and_no_other_is, one_broadcast) {
   for (const int way : {0, 1, 2, 3}) {
     const bool on_strand = way % 2 != 0;

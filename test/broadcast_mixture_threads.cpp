@@ -2,9 +2,9 @@
 #define BOOST_TEST_MODULE broadcast_mixture_threads
 
 // A lossless broadcast among threads that do everything at once: sends are begun and cancelled,
-// subscribers come, take something or nothing, and go, some with a context that is destroyed under them,
-// weak handles are locked. Whoever subscribes from the beginning to the end receives exactly the
-// messages whose sends have said that they were accepted, in their order.
+// subscribers come, take something or nothing, and go, some with a context that is destroyed under
+// them, weak handles are locked. Whoever subscribes from the beginning to the end receives exactly
+// the messages whose sends have said that they were accepted, in their order.
 
 #include "support/broadcasts.hpp"
 #include "support/crew.hpp"
@@ -40,7 +40,8 @@ using receiver = sluice::broadcast_receiver<letter>;
 using weak_sender = sluice::weak_broadcast_sender<letter, asio::any_io_executor,
                                                   sluice::multi_threaded, sluice::overflow::wait>;
 
-/// Sends on a context of its own, and cancels some of it. The ids of the accepted messages, in order.
+/// Sends on a context of its own, and cancels some of it. The ids of the accepted messages, in
+/// order.
 std::vector<int> send_all(sender tx, int first, letter::office& office, random_source random) {
   asio::io_context context;
   tx = tx.with_executor(asio::any_io_executor(context.get_executor()));

@@ -233,7 +233,8 @@ class game {
 
   /// Every pending receive for which there is something takes it now.
   void run() {
-    // Being told of gaps changes missed(), so one subscriber's receives have to be looked at in turn.
+    // Being told of gaps changes missed(), so one subscriber's receives have to be looked at in
+    // turn.
     std::map<int, std::vector<std::string>> expected;
     for (auto& s : subjects_) {
       for (std::size_t n = s.pending.size(); n-- != 0 && model_.receivable(s.name) != 0;)

@@ -54,7 +54,8 @@ struct fixed_executor : minimal_executor {
 
 }  // namespace
 
-// A message of a few bytes was copied as one that might be changed, so that another constructor ran.
+// A message of a few bytes was copied as one that might be changed, so that another constructor
+// ran.
 FLAVOUR_TEST_CASE(BR4_a_message_is_copied_as_a_constant, broadcasts) {
   static_assert(std::is_trivially_copyable_v<greedy>);
   asio::io_context context;
@@ -164,8 +165,8 @@ FLAVOUR_TEST_CASE(weak_senders_can_be_assigned_with_every_executor, one_broadcas
 }
 
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
-// A coroutine that can be cancelled went through its executor for each message, though a message that
-// is accepted is accepted when its send is begun, whatever becomes of the coroutine.
+// A coroutine that can be cancelled went through its executor for each message, though a message
+// that is accepted is accepted when its send is begun, whatever becomes of the coroutine.
 FLAVOUR_TEST_CASE(K1_sends_that_are_accepted_at_once_go_on_at_once, one_broadcast) {
   using namespace asio::experimental::awaitable_operators;
   asio::io_context context;

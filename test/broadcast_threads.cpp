@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE broadcast_threads
 
-// Threads: senders that lap the ring while subscribers come, go, receive and are cancelled, on contexts
-// that are destroyed. What is checked is that nobody misses anything without being told.
+// Threads: senders that lap the ring while subscribers come, go, receive and are cancelled, on
+// contexts that are destroyed. What is checked is that nobody misses anything without being told.
 
 #include "support/broadcasts.hpp"
 #include "support/crew.hpp"
@@ -36,7 +36,8 @@ using sluice::error;
 
 namespace {
 
-/// What is sent: who sent it, and which of his messages it is. A string, so that it has to be copied.
+/// What is sent: who sent it, and which of his messages it is. A string, so that it has to be
+/// copied.
 struct note {
   note(unsigned from, std::uint64_t which)
       : sender(from), number(which), text("message " + std::to_string(which) + " and more text") {}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE broadcast_values
 
-// What becomes of messages: when they are copied, moved and destroyed, by whom, and what happens when
-// that fails or calls back.
+// What becomes of messages: when they are copied, moved and destroyed, by whom, and what happens
+// when that fails or calls back.
 
 #include "support/broadcasts.hpp"
 #include "support/probe.hpp"

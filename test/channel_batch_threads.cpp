@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_batch_threads
 
-// Receives of several messages, and loops, on several threads: nothing is lost, nothing comes twice,
-// and a consumer that is alone sees what one producer has sent in its order, whatever stops in
-// between.
+// Receives of several messages, and loops, on several threads: nothing is lost, nothing comes
+// twice, and a consumer that is alone sees what one producer has sent in its order, whatever stops
+// in between.
 
 #include "support/crew.hpp"
 #include "support/flavours.hpp"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_for_each
 
-// The loop that calls a function with each message. It claims several messages at a time; what it has
-// not passed on yet is still in the channel, and comes back to the front if the loop stops (D8).
+// The loop that calls a function with each message. It claims several messages at a time; what it
+// has not passed on yet is still in the channel, and comes back to the front if the loop stops
+// (D8).
 
 #include "support/flavours.hpp"
 #include "support/message.hpp"
@@ -85,7 +86,7 @@ std::size_t count_thrown(asio::io_context& context) {
 
 }  // namespace
 
-// Until the channel closes -------------------------------------------------------------------------
+// Until the channel closes ------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D2_the_function_is_called_with_each_message_in_order, flavours) {
   asio::io_context context;
@@ -190,7 +191,7 @@ FLAVOUR_TEST_CASE(K2_the_function_runs_on_the_executor_of_the_handler, flavours)
   BOOST_TEST(seen.text() == "1 2");
 }
 
-// How the function may look ------------------------------------------------------------------------
+// How the function may look -----------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(a_function_may_be_one_that_can_only_be_moved, flavours) {
   asio::io_context context;
@@ -242,7 +243,7 @@ FLAVOUR_TEST_CASE(D1_a_message_is_destroyed_once_its_function_has_had_it, flavou
   BOOST_TEST(kept.alive() == 0);
 }
 
-// D8: what is claimed ------------------------------------------------------------------------------
+// D8: what is claimed -----------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D8_a_message_is_taken_when_the_function_is_called_with_it, flavours) {
   asio::io_context context;
@@ -500,7 +501,7 @@ FLAVOUR_TEST_CASE(K5_a_loop_between_two_runs_goes_with_its_context, buffered_fla
   BOOST_TEST(other.id() == 2);
 }
 
-// The order of what comes back ---------------------------------------------------------------------
+// The order of what comes back --------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(D8_a_part_of_what_came_back_that_comes_back_keeps_its_place) {
   asio::io_context context;
@@ -611,7 +612,7 @@ FLAVOUR_TEST_CASE(C3_what_came_back_is_destroyed_with_the_last_receiver, flavour
   BOOST_TEST(tx.size() == 0u);
 }
 
-// The end waits for what is claimed ----------------------------------------------------------------
+// The end waits for what is claimed ---------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(C4_the_end_waits_for_what_is_claimed_and_may_come_back, flavours) {
   if (flavour.accepts(3) < 3) return;
@@ -674,7 +675,7 @@ FLAVOUR_TEST_CASE(C4_there_is_no_end_to_wait_for_once_the_last_one_is_passed_on,
   BOOST_TEST(said[0] == sluice::error::closed);
 }
 
-// Others -------------------------------------------------------------------------------------------
+// Others ------------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D5_a_loop_does_not_take_what_somebody_else_is_promised, flavours) {
   asio::io_context context;
@@ -801,7 +802,7 @@ FLAVOUR_TEST_CASE(a_function_may_call_back, flavours) {
   }
 }
 
-// Cancellation -------------------------------------------------------------------------------------
+// Cancellation ------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K4_total_cancellation_is_honoured_until_the_first_message, flavours) {
   asio::io_context context;
@@ -925,7 +926,7 @@ FLAVOUR_TEST_CASE(K9_a_loop_that_starts_when_no_receiver_is_left_is_cancelled, f
   BOOST_TEST(seen.text() == "");
 }
 
-// K8: others have their turn -----------------------------------------------------------------------
+// K8: others have their turn ----------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K8_after_128_messages_others_have_their_turn, buffered_flavours) {
   if (!flavour.is_unbounded()) return;
@@ -993,7 +994,7 @@ FLAVOUR_TEST_CASE(D5_a_loop_whose_turn_is_over_has_a_promise, buffered_flavours)
   BOOST_TEST(last == 128);
 }
 
-// A message that is large, and so not many are claimed at a time ------------------------------------
+// A message that is large, and so not many are claimed at a time ----------------------------------
 
 namespace {
 

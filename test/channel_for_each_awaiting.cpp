@@ -361,7 +361,7 @@ FLAVOUR_TEST_CASE(a_function_that_can_only_be_moved_may_await, flavours) {
   BOOST_TEST(sum == 6);
 }
 
-// Awaited loops ------------------------------------------------------------------------------------
+// Awaited loops -----------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(a_coroutine_awaits_a_loop, flavours) {
   asio::io_context context;

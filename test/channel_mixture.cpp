@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_mixture
 
-// Everything a channel can do, in random order, on one thread: whatever becomes of it, each value comes to
-// one end, in its order, every operation to its end, and nobody waits for what is there.
+// Everything a channel can do, in random order, on one thread: whatever becomes of it, each value
+// comes to one end, in its order, every operation to its end, and nobody waits for what is there.
 //
-// Handlers, functions of loops and destructors of both do such things too, in the middle of others. In a
-// second run memory fails at some points of what is called.
+// Handlers, functions of loops and destructors of both do such things too, in the middle of others.
+// In a second run memory fails at some points of what is called.
 
 #include "support/flavours.hpp"
 #include "support/heap.hpp"

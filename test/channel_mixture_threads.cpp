@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_mixture_threads
 
-// Everything a channel can do, in random order, on several threads: sends of one value and of several,
-// permits, receives, batches and loops that stop, throw or are cancelled, contexts that go while
-// something waits in one of them or in two. Each value comes to one end, every operation to its end, and
-// one consumer sees the values of one producer in their order.
+// Everything a channel can do, in random order, on several threads: sends of one value and of
+// several, permits, receives, batches and loops that stop, throw or are cancelled, contexts that go
+// while something waits in one of them or in two. Each value comes to one end, every operation to
+// its end, and one consumer sees the values of one producer in their order.
 
 #include "support/crew.hpp"
 #include "support/flavours.hpp"
@@ -35,7 +35,8 @@
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-// Asio counts the copies of a type-erased executor with a fence, which ThreadSanitizer does not know.
+// Asio counts the copies of a type-erased executor with a fence, which ThreadSanitizer does not
+// know.
 extern "C" const char* __tsan_default_suppressions() {
   return "race:boost::asio::execution::detail::shared_target_executor";
 }
@@ -408,7 +409,8 @@ class actor {
     return o;
   }
 
-  // Where its handler runs: here, in a strand, in a context of our own that goes, or in the next one's.
+  // Where its handler runs: here, in a strand, in a context of our own that goes, or in the next
+  // one's.
   template <class Handle, class Begin>
   void begin(Handle& handle, const operation_ptr& o, Begin b, bool anywhere = true) {
     if (!own_) own_.emplace();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_permits
 
-// Reserved places (P1), the one line in which reservations and sends wait (D2), and what keeps a channel
-// open, or lets it end (C1, C5, K4). How a stream ends that has permits left is in
+// Reserved places (P1), the one line in which reservations and sends wait (D2), and what keeps a
+// channel open, or lets it end (C1, C5, K4). How a stream ends that has permits left is in
 // channel_permits_closing.cpp.
 
 #include "support/flavours.hpp"
@@ -42,7 +42,7 @@ permit_of<Sender> reserve_all(Sender& tx) {
 
 }  // namespace
 
-// P1: a permit holds a place ------------------------------------------------------------------------
+// P1: a permit holds a place ----------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(P1_a_permit_holds_its_place_until_it_is_used_or_dropped, bounded_flavours) {
   asio::io_context context;
@@ -235,7 +235,7 @@ FLAVOUR_TEST_CASE(P1_force_send_does_not_take_a_reserved_place, bounded_flavours
   BOOST_TEST(drain(rx) == (flavour.capacity == 1 ? "7" : "7 2 3"));
 }
 
-// P1, D2: one line for sends and reservations -------------------------------------------------------
+// P1, D2: one line for sends and reservations -----------------------------------------------------
 
 FLAVOUR_TEST_CASE(P1_a_dropped_permit_admits_the_next_pending_send, bounded_flavours) {
   asio::io_context context;
@@ -491,7 +491,7 @@ FLAVOUR_TEST_CASE(K4_with_the_last_sender_reservations_go_and_sends_have_their_t
   BOOST_TEST(drain(rx) == "1 2");
 }
 
-// What was granted and does not arrive --------------------------------------------------------------
+// What was granted and does not arrive ------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D4_a_reservation_that_was_granted_cannot_be_cancelled_any_more,
                   buffered_flavours) {
@@ -626,7 +626,7 @@ FLAVOUR_TEST_CASE(K5_a_context_may_go_while_a_reservation_waits, bounded_flavour
   BOOST_TEST(word_of(next) == "1");
 }
 
-// Handlers that run inside --------------------------------------------------------------------------
+// Handlers that run inside ------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K1_a_permit_may_go_in_a_handler_that_its_own_send_calls, buffered_flavours) {
   auto [tx, rx] = flavour.template open<message, inline_executor>(inline_executor());
@@ -675,7 +675,7 @@ FLAVOUR_TEST_CASE(K6_a_permit_that_is_dropped_by_a_handler_of_the_same_channel, 
   BOOST_TEST(sent.succeeded());
 }
 
-// C1, C5: what keeps a channel open -----------------------------------------------------------------
+// C1, C5: what keeps a channel open ---------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(C5_permits_and_reservations_keep_nothing_open, buffered_flavours) {
   asio::io_context context;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_permits_closing
 
-// P2: the end of a stream waits for permits, and comes at once when the last of them is used, dropped,
-// cancelled or refused, whoever waits and however the channel was closed.
+// P2: the end of a stream waits for permits, and comes at once when the last of them is used,
+// dropped, cancelled or refused, whoever waits and however the channel was closed.
 
 #include "support/flavours.hpp"
 #include "support/message.hpp"
@@ -38,9 +38,9 @@ error_code close_somehow(int way, Sender& tx, Receiver& rx) {
 
 constexpr int closing_ways = 4;
 
-/// Closes a channel of which a place is reserved while receives wait. They, and others, must not see the
-/// end until `let_go` has done away with the place, and must see it then. `reserve(tx)` returns what
-/// holds the place.
+/// Closes a channel of which a place is reserved while receives wait. They, and others, must not
+/// see the end until `let_go` has done away with the place, and must see it then. `reserve(tx)`
+/// returns what holds the place.
 template <class Flavour, class Reserve, class LetGo>
 void check_the_end(Flavour flavour, Reserve reserve, LetGo let_go) {
   for (int way = 0; way != closing_ways; ++way) {

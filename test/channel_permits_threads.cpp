@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_permits_threads
 
-// Permits, reservations and sends of several values between threads. Nothing is checked on other threads
-// than the main one; the others only count.
+// Permits, reservations and sends of several values between threads. Nothing is checked on other
+// threads than the main one; the others only count.
 
 #include "support/crew.hpp"
 #include "support/flavours.hpp"
@@ -307,8 +307,8 @@ FLAVOUR_TEST_CASE(P2_the_end_is_seen_whenever_the_last_permit_goes, threaded_buf
   BOOST_TEST(missing == 0);
 }
 
-// D6: a place is granted on one thread, while on another one the reservation is cancelled, or its context
-// goes. Whoever comes next gets it.
+// D6: a place is granted on one thread, while on another one the reservation is cancelled, or its
+// context goes. Whoever comes next gets it.
 FLAVOUR_TEST_CASE(D6_a_granted_place_is_not_lost_on_the_way, threaded_bounds) {
   random_source random;
   int wrong = 0;

@@ -148,7 +148,7 @@ std::size_t count_thrown(asio::io_context& context) {
 
 }  // namespace
 
-// Without waiting ----------------------------------------------------------------------------------
+// Without waiting ---------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D2_try_receive_some_appends_what_is_there, flavours) {
   asio::io_context context;
@@ -222,7 +222,7 @@ FLAVOUR_TEST_CASE(D5_try_receive_some_leaves_what_is_promised, flavours) {
   BOOST_TEST(take_some(rx, out, any_number).error == sluice::error::closed);
 }
 
-// With waiting -------------------------------------------------------------------------------------
+// With waiting ------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D2_a_receive_of_some_takes_what_is_there, flavours) {
   for (std::size_t room : {0u, 1u, 4u, 5u, 9u}) {
@@ -392,7 +392,7 @@ FLAVOUR_TEST_CASE(K5_a_receive_of_some_goes_with_its_context, flavours) {
   BOOST_TEST(drain(made) == "1");
 }
 
-// Promises -----------------------------------------------------------------------------------------
+// Promises ----------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D5_a_receive_of_some_leaves_what_others_are_promised, flavours) {
   asio::io_context context;
@@ -466,7 +466,7 @@ FLAVOUR_TEST_CASE(D7_a_receive_of_some_lends_a_place, rendezvous_flavours) {
   BOOST_TEST(received.count() == 1u);
 }
 
-// No memory ----------------------------------------------------------------------------------------
+// No memory ---------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K6_a_vector_that_cannot_grow_takes_nothing, flavours) {
   asio::io_context context;
@@ -518,7 +518,7 @@ FLAVOUR_TEST_CASE(K6_a_vector_that_cannot_grow_still_sees_the_end_and_a_cancella
   BOOST_TEST(take_some(rx, out, 9).error == sluice::error::closed);
 }
 
-// Other vectors ------------------------------------------------------------------------------------
+// Other vectors -----------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(an_allocator_of_ones_own_constructs_the_messages, flavours) {
   asio::io_context context;

@@ -17,8 +17,8 @@
 using namespace support;
 namespace asio = boost::asio;
 
-// A receive that was ready when it was begun, found nothing when it came, and had no memory to make its
-// context known, was forgotten: neither called nor destroyed, and what it had been promised was
+// A receive that was ready when it was begun, found nothing when it came, and had no memory to make
+// its context known, was forgotten: neither called nor destroyed, and what it had been promised was
 // nobody's any more.
 FLAVOUR_TEST_CASE(D6_K5_a_receive_that_cannot_wait_again_for_lack_of_memory_is_over,
                   rendezvous_flavours) {

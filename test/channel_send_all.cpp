@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_send_all
 
-// Sends of several values: they keep the head of the line until they are done (D2), and say the truth
-// about how many were sent, whatever ended them (D4).
+// Sends of several values: they keep the head of the line until they are done (D2), and say the
+// truth about how many were sent, whatever ended them (D4).
 
 #include "support/flavours.hpp"
 #include "support/heap.hpp"
@@ -49,7 +49,7 @@ std::string rest(int first, int last, std::size_t sent) {
 
 }  // namespace
 
-// What completes it ---------------------------------------------------------------------------------
+// What completes it -------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D1_all_values_are_received_in_their_order, flavours) {
   asio::io_context context;
@@ -197,7 +197,7 @@ BOOST_AUTO_TEST_CASE(D1_a_vector_is_copied_if_it_is_not_given_away) {
   BOOST_TEST(rx.try_receive().value() == "two");
 }
 
-// D2: the head of the line --------------------------------------------------------------------------
+// D2: the head of the line ------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D2_other_sends_wait_until_it_is_done, flavours) {
   asio::io_context context;
@@ -298,12 +298,12 @@ FLAVOUR_TEST_CASE(D6_when_it_is_cancelled_the_next_ones_have_their_turn, limited
   BOOST_TEST(word_of(next) == "sent");
 }
 
-// K4, D4: what ends it early ------------------------------------------------------------------------
+// K4, D4: what ends it early ----------------------------------------------------------------------
 
 namespace {
 
-/// Begins to send seven values of which one more is accepted than there are places, ends that by `end`,
-/// and checks what is left.
+/// Begins to send seven values of which one more is accepted than there are places, ends that by
+/// `end`, and checks what is left.
 template <class Flavour, class End>
 void check_early_end(Flavour flavour, End end, error_code error, bool received_after = true) {
   for (bool lends : {false, true}) {
@@ -413,7 +413,7 @@ FLAVOUR_TEST_CASE(K4_an_empty_handle_sends_none, flavours) {
   BOOST_TEST(ids_of(values) == "1 2 3");
 }
 
-// C1: it keeps the channel open ---------------------------------------------------------------------
+// C1: it keeps the channel open -------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(C1_it_counts_as_a_sender_until_its_last_value_is_accepted, limited_flavours) {
   asio::io_context context;
@@ -465,7 +465,7 @@ FLAVOUR_TEST_CASE(K9_one_that_has_not_begun_keeps_the_channel_open, flavours) {
   }
 }
 
-// K5, D6: contexts and executors --------------------------------------------------------------------
+// K5, D6: contexts and executors ------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K5_its_context_takes_along_what_was_not_sent, limited_flavours) {
   ledger counted;
@@ -514,7 +514,7 @@ FLAVOUR_TEST_CASE(D6_an_executor_that_refuses_loses_nothing_that_was_sent, limit
   BOOST_TEST(next.succeeded());
 }
 
-// Promises ------------------------------------------------------------------------------------------
+// Promises ----------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D5_receives_that_were_promised_values_of_it_wait_on_when_it_is_cancelled,
                   limited_flavours) {
@@ -567,11 +567,12 @@ FLAVOUR_TEST_CASE(D7_a_waiting_receive_of_a_rendezvous_lends_no_place_to_it, ren
   BOOST_TEST(word_of(received) == "waits");
 }
 
-// No memory -----------------------------------------------------------------------------------------
+// No memory ---------------------------------------------------------------------------------------
 
 namespace {
 
-/// Counts the accepted values of sends that begin when there is memory for `allocations` more blocks.
+/// Counts the accepted values of sends that begin when there is memory for `allocations` more
+/// blocks.
 template <class Flavour>
 void check_without_memory(Flavour flavour, long allocations) {
   asio::io_context context;

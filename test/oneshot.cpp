@@ -25,7 +25,7 @@
 using namespace support;
 using sluice::error;
 
-// O1: the first send wins ---------------------------------------------------------------------------
+// O1: the first send wins -------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(O1_a_value_that_was_sent_is_received, oneshots) {
   asio::io_context context;
@@ -101,7 +101,7 @@ FLAVOUR_TEST_CASE(O1_the_value_outlives_its_sender, oneshots) {
   BOOST_TEST(take(rx).error == error::closed);
 }
 
-// O2: one end goes ----------------------------------------------------------------------------------
+// O2: one end goes --------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(O2_a_sender_that_goes_without_sending_ends_it, oneshots) {
   asio::io_context context;
@@ -204,7 +204,7 @@ FLAVOUR_TEST_CASE(O2_who_waits_for_the_end_finds_it, oneshots) {
   BOOST_TEST(closed.succeeded());
 }
 
-// C3: what nobody will receive ----------------------------------------------------------------------
+// C3: what nobody will receive --------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(C3_a_value_that_nobody_receives_goes_with_the_receiver, oneshots) {
   asio::io_context context;
@@ -243,7 +243,7 @@ FLAVOUR_TEST_CASE(C3_a_receive_is_aborted_when_the_receiver_goes, oneshots) {
   BOOST_TEST(other.aborted());
 }
 
-// D3: the value is taken when the receive completes -------------------------------------------------
+// D3: the value is taken when the receive completes -----------------------------------------------
 
 FLAVOUR_TEST_CASE(D3_a_cancelled_receive_leaves_the_value, oneshots) {
   asio::io_context context;
@@ -308,7 +308,7 @@ FLAVOUR_TEST_CASE(D6_a_destroyed_receive_passes_the_value_on, oneshots) {
   BOOST_TEST(second.id() == 7);
 }
 
-// K4: cancelling ------------------------------------------------------------------------------------
+// K4: cancelling ----------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K4_each_operation_can_be_cancelled_alone, oneshots) {
   for (auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
@@ -346,7 +346,7 @@ FLAVOUR_TEST_CASE(K4_cancel_reaches_what_was_begun_through_the_handle, oneshots)
   BOOST_TEST(take(moved).id == 7);
 }
 
-// K5: contexts --------------------------------------------------------------------------------------
+// K5: contexts ------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K5_what_waits_goes_with_its_context, oneshots) {
   auto context = std::make_unique<asio::io_context>();
@@ -381,7 +381,7 @@ FLAVOUR_TEST_CASE(K5_a_handler_that_owns_its_own_receiver_is_freed, oneshots) {
   BOOST_TEST(witness.use_count() == 1);
 }
 
-// Handles -------------------------------------------------------------------------------------------
+// Handles -----------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(K4_on_an_empty_handle_everything_says_closed, oneshots) {
   asio::io_context context;

@@ -57,8 +57,8 @@ FLAVOUR_TEST_CASE(K3_a_oneshot_is_one_allocation, oneshots) {
   BOOST_TEST(heap::blocks == before);
 }
 
-// One allocation after the other fails: that of an operation, of its registration, of its submission.
-// The value is received once all the same, by that operation or by another one.
+// One allocation after the other fails: that of an operation, of its registration, of its
+// submission. The value is received once all the same, by that operation or by another one.
 FLAVOUR_TEST_CASE(D6_a_receive_that_finds_no_memory_leaves_the_value, oneshots) {
   for (const bool on_strand : {false, true}) {
     for (const bool waits : {false, true}) {

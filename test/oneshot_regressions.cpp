@@ -35,7 +35,8 @@ class hidden {
   std::string text_;
 };
 
-/// Notices if it is copied from one that was destroyed. It cannot be assigned, as executors need not.
+/// Notices if it is copied from one that was destroyed. It cannot be assigned, as executors need
+/// not.
 class mortal_executor : public minimal_executor {
  public:
   explicit mortal_executor(task_queue& tasks) noexcept : minimal_executor{&tasks} {}

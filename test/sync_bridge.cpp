@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE sync_bridge
 
-// Functions that plain threads bring to an executor. Nothing is checked on other threads than the main
-// one, since the test framework is not made for that; the others only count.
+// Functions that plain threads bring to an executor. Nothing is checked on other threads than the
+// main one, since the test framework is not made for that; the others only count.
 
 #include "support/crew.hpp"
 #include "support/message.hpp"
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(copies_are_the_same_bridge) {
   BOOST_TEST(another.is_closed());
 }
 
-// post() ----------------------------------------------------------------------------------------------
+// post() ------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(post_never_runs_the_function_inside) {
   asio::io_context context;
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(others_have_their_turn_between_functions) {
   BOOST_TEST(ran_before.value() < 100);
 }
 
-// Order -----------------------------------------------------------------------------------------------
+// Order -------------------------------------------------------------------------------------------
 
 // Also on a pool: what comes through one bridge runs one after the other.
 BOOST_AUTO_TEST_CASE(functions_of_one_thread_run_in_order) {
@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(functions_run_on_the_strand) {
   BOOST_TEST(unprotected == 3000);
 }
 
-// B1 --------------------------------------------------------------------------------------------------
+// B1 ----------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(B1_calling_on_the_executors_own_thread_would_deadlock) {
   asio::io_context context;
@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(B1_calling_on_the_executors_own_thread_would_deadlock) {
   BOOST_TEST(to_foreign.call([&] { return bridge.call([] { return 5; }); }) == 5);
 }
 
-// B3 --------------------------------------------------------------------------------------------------
+// B3 ----------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(B3_a_function_whose_time_is_over_never_runs) {
   asio::thread_pool pool(1);

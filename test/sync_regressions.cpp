@@ -100,7 +100,8 @@ BOOST_AUTO_TEST_CASE(B2_a_send_of_several_values_sends_each_of_them_once) {
   BOOST_TEST(received == std::vector<int>({0, 1, 2}), boost::test_tools::per_element());
 }
 
-// What there was to do came before the deadline, and a loop that is never done always had something.
+// What there was to do came before the deadline, and a loop that is never done always had
+// something.
 BOOST_AUTO_TEST_CASE(B2_a_deadline_ends_a_loop_that_always_finds_more) {
   constexpr int for_ever = 1'000'000;
   asio::io_context context;
@@ -139,8 +140,8 @@ BOOST_AUTO_TEST_CASE(B2_a_long_time_in_odd_fractions_of_a_second_does_not_overfl
                 in_a_century));
 }
 
-// With some versions of Asio a handler that is bound to an executor was not asked whether its operation
-// is ready, and its time was over before that executor could do anything.
+// With some versions of Asio a handler that is bound to an executor was not asked whether its
+// operation is ready, and its time was over before that executor could do anything.
 BOOST_AUTO_TEST_CASE(B2_a_handler_that_is_bound_elsewhere_takes_what_is_there_too_late) {
   asio::io_context nobody_runs;
   auto channel = sluice::make_channel<int>(nobody_runs, 1);
@@ -189,7 +190,8 @@ error_code told_behind_a_joining_function(asio::io_context& context, End end) {
 
 }  // namespace
 
-// Functions were refused in their order, so one that waited for a thread further back waited for ever.
+// Functions were refused in their order, so one that waited for a thread further back waited for
+// ever.
 BOOST_AUTO_TEST_CASE(B3_a_function_that_is_refused_may_wait_for_a_thread_that_calls) {
   asio::io_context open;
   BOOST_TEST(told_behind_a_joining_function(open, [](auto& bridge) { bridge.close(); }) ==
@@ -199,8 +201,8 @@ BOOST_AUTO_TEST_CASE(B3_a_function_that_is_refused_may_wait_for_a_thread_that_ca
              asio::error::operation_aborted);
 }
 
-// A handle with a default token of its own was converted to one with a type-erased executor, which did not
-// recognise what it held.
+// A handle with a default token of its own was converted to one with a type-erased executor, which
+// did not recognise what it held.
 BOOST_AUTO_TEST_CASE(B1_an_executor_with_a_default_token_is_recognised_in_a_type_erased_one) {
   asio::io_context context;
   auto channel = sluice::make_channel<int, asio::io_context::executor_type>(context, 1);
@@ -253,7 +255,8 @@ BOOST_AUTO_TEST_CASE(executors_can_be_messages) {
   BOOST_TEST((std::get<1>(rx.async_receive(bound)).value() == ex));
 }
 
-// These did not compile: results that can be moved but not assigned, and some that functions return.
+// These did not compile: results that can be moved but not assigned, and some that functions
+// return.
 BOOST_AUTO_TEST_CASE(results_need_no_more_than_to_be_moved) {
   asio::thread_pool pool(1);
   struct fixed {
@@ -289,7 +292,8 @@ BOOST_AUTO_TEST_CASE(results_need_no_more_than_to_be_moved) {
 
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 
-// It did not compile: a coroutine cannot run on a blocked thread. Now it runs where the handle says.
+// It did not compile: a coroutine cannot run on a blocked thread. Now it runs where the handle
+// says.
 BOOST_AUTO_TEST_CASE(a_thread_waits_for_a_loop_that_awaits) {
   asio::thread_pool pool(1);
   auto channel = sluice::make_channel<int>(pool, 4);

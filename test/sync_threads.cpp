@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE sync_threads
 
-// Deadlines, deliveries, closing, cancelling and the end of contexts at the same moment, where threads
-// block. Nothing is checked on other threads than the main one; the others only count.
+// Deadlines, deliveries, closing, cancelling and the end of contexts at the same moment, where
+// threads block. Nothing is checked on other threads than the main one; the others only count.
 // SLUICE_ROUNDS multiplies how often.
 
 #include "support/crew.hpp"
@@ -57,8 +57,8 @@ int times(int rounds) {
   return factor != nullptr ? rounds * std::atoi(factor) : rounds;
 }
 
-/// A token whose time is over at a moment that differs from call to call: mostly about when the other
-/// side does its part.
+/// A token whose time is over at a moment that differs from call to call: mostly about when the
+/// other side does its part.
 auto soon(int i) {
   return asio::as_tuple(sluice::sync_wait_for(std::chrono::nanoseconds((i * 37) % 6000 - 500)));
 }
@@ -84,7 +84,7 @@ void do_something(int i) {
 
 }  // namespace
 
-// B2 --------------------------------------------------------------------------------------------------
+// B2 ----------------------------------------------------------------------------------------------
 
 // Every way to send and every way to receive, all with deadlines. What was sent is received once.
 BOOST_AUTO_TEST_CASE(B2_every_message_is_sent_and_received_once) {
@@ -165,8 +165,8 @@ BOOST_AUTO_TEST_CASE(B2_every_message_is_sent_and_received_once) {
   }
 }
 
-// D6: a thread that gives up passes on what it was promised. Were one wake-up lost, the threads that wait
-// for ever would.
+// D6: a thread that gives up passes on what it was promised. Were one wake-up lost, the threads
+// that wait for ever would.
 BOOST_AUTO_TEST_CASE(D6_threads_that_give_up_beside_threads_that_wait_for_ever) {
   for (const std::size_t capacity : {std::size_t(0), std::size_t(1), std::size_t(3)}) {
     const int messages = times(1500);
@@ -435,9 +435,10 @@ BOOST_AUTO_TEST_CASE(B2_timers_of_asio) {
   BOOST_TEST(wrong == 0);
 }
 
-// Closing ---------------------------------------------------------------------------------------------
+// Closing -----------------------------------------------------------------------------------------
 
-// A thread waits, is too late, or gets something, while the channel is closed or loses its last handle.
+// A thread waits, is too late, or gets something, while the channel is closed or loses its last
+// handle.
 BOOST_AUTO_TEST_CASE(closing_reaches_threads_that_wait) {
   const int rounds = times(400);
   tally all;
@@ -480,7 +481,7 @@ BOOST_AUTO_TEST_CASE(closing_reaches_threads_that_wait) {
   BOOST_TEST(alive.alive() == 0);
 }
 
-// B3 --------------------------------------------------------------------------------------------------
+// B3 ----------------------------------------------------------------------------------------------
 
 // The woken thread destroys everything while the one that woke it is about to leave.
 BOOST_AUTO_TEST_CASE(B3_the_context_goes_as_soon_as_a_thread_is_woken) {
@@ -576,7 +577,7 @@ BOOST_AUTO_TEST_CASE(B3_threads_wake_when_a_pool_is_destroyed) {
   }
 }
 
-// Bridges ---------------------------------------------------------------------------------------------
+// Bridges -----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -629,7 +630,8 @@ class returning {
 
 }  // namespace
 
-// Callers, functions that wait, and functions that come back while they are destroyed: the pool goes.
+// Callers, functions that wait, and functions that come back while they are destroyed: the pool
+// goes.
 BOOST_AUTO_TEST_CASE(B3_callers_wake_when_a_pool_is_destroyed) {
   const int rounds = times(100);
   for (int round = 0; round != rounds; ++round) {

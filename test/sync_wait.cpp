@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE sync_wait
 
-// Threads that block until an operation of a channel is over. Nothing is checked on other threads than
-// the main one, since the test framework is not made for that; the others only count.
+// Threads that block until an operation of a channel is over. Nothing is checked on other threads
+// than the main one, since the test framework is not made for that; the others only count.
 
 #include "support/crew.hpp"
 #include "support/flavours.hpp"
@@ -74,7 +74,7 @@ error_code send(Sender& tx, message&& value, const Token& token) {
 
 }  // namespace
 
-// The forms of the result ---------------------------------------------------------------------------
+// The forms of the result -------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(the_result_is_what_use_future_would_give) {
   asio::io_context context;
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_token_is_for_several_operations) {
   BOOST_TEST(rx.async_receive(token).value() == 2);
 }
 
-// Waiting ---------------------------------------------------------------------------------------------
+// Waiting -----------------------------------------------------------------------------------------
 
 // Every hand-over, with no context running: the threads do all of it themselves.
 FLAVOUR_TEST_CASE(threads_hand_over_to_threads, threaded_flavours) {
@@ -236,7 +236,7 @@ BOOST_AUTO_TEST_CASE(the_channel_goes_as_soon_as_a_thread_is_woken) {
   }
 }
 
-// B1 --------------------------------------------------------------------------------------------------
+// B1 ----------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -340,7 +340,7 @@ BOOST_AUTO_TEST_CASE(B1_the_thread_may_block_when_it_runs_the_context_no_more) {
   BOOST_TEST(rx.async_receive(sync_wait).value() == 1);
 }
 
-// B2 --------------------------------------------------------------------------------------------------
+// B2 ----------------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(B2_a_receive_times_out, threaded_flavours) {
   asio::io_context context;
@@ -474,7 +474,7 @@ BOOST_AUTO_TEST_CASE(B2_time_by_another_clock) {
   other.join();
 }
 
-// Being cancelled -------------------------------------------------------------------------------------
+// Being cancelled ---------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_handle_cancels_the_thread_that_waits_through_it) {
   for (int round = 0; round != 200; ++round) {
@@ -530,7 +530,7 @@ BOOST_AUTO_TEST_CASE(D5_a_thread_is_woken_in_its_turn) {
   BOOST_TEST(second.second == 2);
 }
 
-// B3 --------------------------------------------------------------------------------------------------
+// B3 ----------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(B3_a_thread_wakes_when_the_context_is_destroyed) {
   for (int round = 0; round != 200; ++round) {

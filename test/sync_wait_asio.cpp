@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE sync_wait_asio
 
-// The blocking tokens with operations that are not ours: their contexts run elsewhere, and what they
-// submit to their handler's executor runs on the blocked thread.
+// The blocking tokens with operations that are not ours: their contexts run elsewhere, and what
+// they submit to their handler's executor runs on the blocked thread.
 
 #include "support/probe.hpp"
 #include "support/telling_clock.hpp"
@@ -187,7 +187,8 @@ BOOST_AUTO_TEST_CASE(B3_a_context_is_destroyed_under_a_timer) {
   }
 }
 
-// An operation that throws away its handler, and one that throws an exception on the blocked thread.
+// An operation that throws away its handler, and one that throws an exception on the blocked
+// thread.
 BOOST_AUTO_TEST_CASE(an_operation_that_gives_up) {
   asio::thread_pool pool(1);
   const auto lose = [](auto handler) { static_cast<void>(handler); };

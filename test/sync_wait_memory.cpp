@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE sync_wait_memory
 
-// A thread that blocks asks the heap for nothing. The heap that counts is for one thread, so the thread
-// that waits is woken by its own clock: when it is asked whether the deadline has passed.
+// A thread that blocks asks the heap for nothing. The heap that counts is for one thread, so the
+// thread that waits is woken by its own clock: when it is asked whether the deadline has passed.
 
 #include "support/heap.hpp"
 #include "support/probe.hpp"

@@ -34,7 +34,7 @@ auto at_least(int least) {
 
 }  // namespace
 
-// WA1: what counts as seen --------------------------------------------------------------------------
+// WA1: what counts as seen ------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(WA1_the_value_at_subscription_counts_as_seen, watches) {
   asio::io_context context;
@@ -122,7 +122,7 @@ FLAVOUR_TEST_CASE(WA1_marking_wakes_who_waits_on_this_receiver_alone, watches) {
   BOOST_TEST(!found.done());
 }
 
-// WA2: changes --------------------------------------------------------------------------------------
+// WA2: changes ------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(WA2_a_change_that_was_not_seen_is_told_at_once, watches) {
   asio::io_context context;
@@ -258,7 +258,7 @@ FLAVOUR_TEST_CASE(WA2_moving_the_receiver_takes_what_it_has_seen_along, watches)
   BOOST_TEST(!moved.has_changed());
 }
 
-// WA3: waiting for a certain value -------------------------------------------------------------------
+// WA3: waiting for a certain value ----------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(WA3_the_current_value_is_tested_first, watches) {
   asio::io_context context;
@@ -390,7 +390,7 @@ FLAVOUR_TEST_CASE(K6_a_predicate_may_let_the_receiver_go, watches) {
   BOOST_TEST(found.aborted());
 }
 
-// WA4: never an older value --------------------------------------------------------------------------
+// WA4: never an older value -----------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(WA4_a_value_is_stored_also_without_receivers, watches) {
   asio::io_context context;
@@ -423,7 +423,7 @@ FLAVOUR_TEST_CASE(WA4_what_a_predicate_accepted_is_not_older_than_what_was_obser
   BOOST_TEST(tested == (std::vector<int>{1, 2}), boost::test_tools::per_element());
 }
 
-// WA5: what is held ---------------------------------------------------------------------------------
+// WA5: what is held -------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(WA5_what_is_held_stays_as_it_is, watches) {
   asio::io_context context;
@@ -468,7 +468,7 @@ FLAVOUR_TEST_CASE(C3_the_value_goes_with_the_last_handle, watches) {
   BOOST_TEST(!weak.lock());
 }
 
-// WA6: modifying ------------------------------------------------------------------------------------
+// WA6: modifying ----------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(WA6_a_modifier_works_on_a_copy, watches) {
   asio::io_context context;
@@ -572,7 +572,7 @@ FLAVOUR_TEST_CASE(WA6_replacing_gives_back_what_was_there, watches) {
   BOOST_TEST(*rx.borrow() == 3);
 }
 
-// C5, K4: ends --------------------------------------------------------------------------------------
+// C5, K4: ends ------------------------------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(C5_a_weak_sender_does_not_keep_it_open, watches) {
   asio::io_context context;
@@ -772,7 +772,7 @@ FLAVOUR_TEST_CASE(K2_handles_convert_to_ones_with_another_executor, watches) {
   BOOST_TEST(!moved.has_changed());
 }
 
-// Values that can do little ---------------------------------------------------------------------------
+// Values that can do little -----------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_value_need_not_be_copyable_unless_it_is_modified) {
   asio::io_context context;

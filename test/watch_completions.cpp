@@ -2,9 +2,10 @@
 #define BOOST_TEST_MODULE watch_completions
 
 // Random histories of watches in which completions run one by one, in several contexts that are
-// destroyed now and then, and in which predicates do whatever they like: they send, close, look, cancel
-// their own operation, let their receiver go and throw. The reference knows of each operation whether it
-// waits or is on its way, in which order they come, and when a predicate has to be called.
+// destroyed now and then, and in which predicates do whatever they like: they send, close, look,
+// cancel their own operation, let their receiver go and throw. The reference knows of each
+// operation whether it waits or is on its way, in which order they come, and when a predicate has
+// to be called.
 
 #include "support/flavours.hpp"
 #include "support/probe.hpp"
@@ -323,8 +324,8 @@ class history {
       tx.cancel();
       handle = &tx;
     }
-    // They are told in the order in which they stand in their lines: receives, then who waits for the
-    // end. Those that are woken are on their way already.
+    // They are told in the order in which they stand in their lines: receives, then who waits for
+    // the end. Those that are woken are on their way already.
     for (auto& d : in_order())
       if (handle != nullptr && d->handle == handle) abort(d);
   }
@@ -350,8 +351,8 @@ class history {
   }
 
   void end_context(int i) {
-    // Those that live in it are gone, except for those that are on their way in another one. The next
-    // context is, as likely as not, in the same place.
+    // Those that live in it are gone, except for those that are on their way in another one. The
+    // next context is, as likely as not, in the same place.
     contexts_[i].reset();
     contexts_[i] = std::make_unique<asio::io_context>();
     posted_[i].clear();

@@ -124,7 +124,8 @@ FLAVOUR_TEST_CASE(WA6_what_finds_no_memory_changes_nothing, watches) {
   }
 }
 
-// One allocation after the other fails: that of an operation, of its registration, of its submission.
+// One allocation after the other fails: that of an operation, of its registration, of its
+// submission.
 FLAVOUR_TEST_CASE(D6_operations_that_find_no_memory_are_over_and_nobody_else_is, watches) {
   for (const bool on_strand : {false, true}) {
     bool failed = true;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE watch_mixture_threads
 
-// A watch among threads that do everything at once: modifiers, receivers that look, wait and search with
-// predicates that look as well, that are copied and cancelled, some with a context that is destroyed
-// under them. No modification is lost, nobody goes back, and who waits is told of the last value.
+// A watch among threads that do everything at once: modifiers, receivers that look, wait and search
+// with predicates that look as well, that are copied and cancelled, some with a context that is
+// destroyed under them. No modification is lost, nobody goes back, and who waits is told of the
+// last value.
 
 #include "support/crew.hpp"
 #include "support/seed.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE watch_random
 
-// Random histories of one watch and several receivers, compared step by step with a plain reference.
+// Random histories of one watch and several receivers, compared step by step with a plain
+// reference.
 
 #include "support/flavours.hpp"
 #include "support/probe.hpp"

@@ -6,12 +6,12 @@
 //
 // What it teaches:
 //   - State that only one coroutine touches needs no mutex. Here the accounts are a local variable.
-//   - A request carries the slot for its answer, a oneshot. To answer never waits, so a client that is
-//     slow, or gone, cannot hold the actor up.
+//   - A request carries the slot for its answer, a oneshot. To answer never waits, so a client that
+//     is slow, or gone, cannot hold the actor up.
 //   - Requests of different kinds travel in one channel, as a std::variant, and so in one order.
 //   - A client that nobody will answer any more is told: the slot goes with the request.
-//   - Nobody tells the actor to stop. When the last client has let go of its sender, the actor receives
-//     what is left, and then the end.
+//   - Nobody tells the actor to stop. When the last client has let go of its sender, the actor
+//     receives what is left, and then the end.
 
 #include <sluice/channel.hpp>
 #include <sluice/oneshot.hpp>
@@ -55,7 +55,7 @@ struct balance {
 
 using request = std::variant<deposit, transfer, balance>;
 
-// --- The actor ------------------------------------------------------------------------------------
+// --- The actor -----------------------------------------------------------------------------------
 
 using accounts = std::map<std::string, long>;
 
@@ -84,7 +84,7 @@ asio::awaitable<accounts> run_bank(sluice::receiver<request> requests) {
   co_return all;
 }
 
-// --- Its clients ----------------------------------------------------------------------------------
+// --- Its clients ---------------------------------------------------------------------------------
 
 // An empty answer means that the bank has closed.
 asio::awaitable<std::optional<bool>> pay(sluice::sender<request>& bank, std::string from,

@@ -7,12 +7,13 @@
 //   kill -TERM PID            stops
 //
 // What it teaches:
-//   - A watch holds the settings. Workers look at them when they need them, and each look is a whole:
-//     never half of the old settings and half of the new ones.
-//   - Who has to act when settings change waits for that. Changes that come too fast are seen as one.
+//   - A watch holds the settings. Workers look at them when they need them, and each look is a
+//     whole: never half of the old settings and half of the new ones.
+//   - Who has to act when settings change waits for that. Changes that come too fast are seen as
+//     one.
 //   - A file that cannot be read, or makes no sense, changes nothing.
-//   - Another watch says that it is time to stop. When the last worker has let go of its receiver, the
-//     program knows that all have stopped.
+//   - Another watch says that it is time to stop. When the last worker has let go of its receiver,
+//     the program knows that all have stopped.
 
 #include <sluice/use_awaitable.hpp>
 #include <sluice/watch.hpp>

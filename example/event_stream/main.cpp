@@ -7,12 +7,13 @@
 //   curl --data-binary 'hello' localhost:8081/events        posts
 //
 // What it teaches:
-//   - One broadcast serves any number of clients. Each has a coroutine with a subscription of its own,
-//     and takes the events at the pace of its connection. Nobody keeps a list of clients.
-//   - A client that is too slow delays neither the others nor who posts. It is told how many events it
-//     has missed, and goes on with the oldest one that is still held.
+//   - One broadcast serves any number of clients. Each has a coroutine with a subscription of its
+//     own, and takes the events at the pace of its connection. Nobody keeps a list of clients.
+//   - A client that is too slow delays neither the others nor who posts. It is told how many events
+//     it has missed, and goes on with the oldest one that is still held.
 //   - An event is made into text once. The clients share it, instead of having a copy each.
-//   - Closing the broadcast is how everything stops: each client gets what is left, and then the end.
+//   - Closing the broadcast is how everything stops: each client gets what is left, and then the
+//     end.
 
 #include <sluice/broadcast.hpp>
 

@@ -2,19 +2,21 @@
 //
 // Old code with blocking threads around new code with coroutines: numbers the lines of its input.
 //
-//   legacy_bridge [FILE]      reads FILE, or standard input; a line  ?  asks for the figures so far,
+//   legacy_bridge [FILE]      reads FILE, or standard input; a line  ?  asks for the figures so
+//   far,
 //                             a line  !  sets them back to nothing
 //   kill -TERM PID            reads no more, writes what it has read, and stops
 //
 // What it teaches:
-//   - Plain threads hold ends of the same channels as coroutines, and block where those would wait. If
-//     the output is slow, both channels fill up, and then nothing more is read.
-//   - State that belongs to a strand needs no mutex, also if threads want to know it: they ask across a
-//     bridge. `post` and `call` happen in the order in which they were made.
-//   - If the source ends first, its sender goes. The end travels behind the last line through everything.
-//   - If the other side goes first, because of a signal or of an output that breaks, the thread that
-//     reads finds its channel closed. One that is blocked in read() finds nothing, so it has to block in
-//     something that the program can end.
+//   - Plain threads hold ends of the same channels as coroutines, and block where those would wait.
+//     If the output is slow, both channels fill up, and then nothing more is read.
+//   - State that belongs to a strand needs no mutex, also if threads want to know it: they ask
+//     across a bridge. `post` and `call` happen in the order in which they were made.
+//   - If the source ends first, its sender goes. The end travels behind the last line through
+//     everything.
+//   - If the other side goes first, because of a signal or of an output that breaks, the thread
+//     that reads finds its channel closed. One that is blocked in read() finds nothing, so it has
+//     to block in something that the program can end.
 
 #include <sluice.hpp>
 
@@ -59,7 +61,7 @@ std::ostream& operator<<(std::ostream& out, const figures& seen) {
   return out << seen.lines << " lines, " << seen.bytes << " bytes";
 }
 
-// --- The old code ---------------------------------------------------------------------------------
+// --- The old code --------------------------------------------------------------------------------
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
@@ -136,7 +138,7 @@ bool write_text(int output, std::string_view text) {
   return true;
 }
 
-// --- Where old and new code meet ------------------------------------------------------------------
+// --- Where old and new code meet -----------------------------------------------------------------
 
 /// Runs in a thread of its own. Returns how many lines the channel has taken.
 std::size_t read_lines(line_source& source, sluice::sync_sender<std::string> lines,
@@ -172,7 +174,7 @@ std::size_t write_lines(sluice::sync_receiver<std::string> lines) {
   return written;
 }  // the only receiver goes; if the output broke, that is before the end, and its channel closes
 
-// --- The new code ---------------------------------------------------------------------------------
+// --- The new code --------------------------------------------------------------------------------
 
 asio::awaitable<void> number_lines(sluice::receiver<std::string> lines,
                                    sluice::sender<std::string> results, figures& seen) {
@@ -196,8 +198,9 @@ int run(int input) {
   sluice::sync_bridge<strand> bridge(ex);
   figures seen;  // belongs to the strand
 
-  // The end travels downstream by itself. What goes upstream has to be waited for, which keeps nothing
-  // open: if nobody wants results no more lines are wanted, and then the thread must not read on.
+  // The end travels downstream by itself. What goes upstream has to be waited for, which keeps
+  // nothing open: if nobody wants results no more lines are wanted, and then the thread must not
+  // read on.
   auto want_no_more = [lines = sluice::weak_sender(line_sender)] { lines.lock().close(); };
   result_sender.async_wait_closed([=](sluice::error_code) { want_no_more(); });
   line_sender.async_wait_closed([&source](sluice::error_code) { source.stop(); });

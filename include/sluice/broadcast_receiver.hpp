@@ -27,12 +27,14 @@ namespace sluice {
  * `broadcast_sender::subscribe` or by `resubscribe`. It can be moved, also while receives are
  * pending, but not copied: two receivers are two subscriptions.
  *
- * A broadcast holds a message until all its subscribers have received it. When it is full, then with
- * `overflow::lag` the oldest message is given up, and a subscriber that has not received it hears of
- * that by `error::lagged`; with `overflow::wait` the senders wait for the slowest subscriber.
+ * A broadcast holds a message until all its subscribers have received it. When it is full, then
+ * with `overflow::lag` the oldest message is given up, and a subscriber that has not received it
+ * hears of that by `error::lagged`; with `overflow::wait` the senders wait for the slowest
+ * subscriber.
  *
- * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
- * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while
+ * it is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit
+ * strand.
  *
  * @code
  * while (auto event = co_await rx.async_receive())
@@ -85,8 +87,8 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
 
   /// Another subscriber of the same broadcast, which receives what is sent from now on.
   /**
-   * It does not get what this one has still to receive. After closing it sees the end at once; of an
-   * empty handle it is empty. Throws `std::bad_alloc`.
+   * It does not get what this one has still to receive. After closing it sees the end at once; of
+   * an empty handle it is empty. Throws `std::bad_alloc`.
    */
   [[nodiscard]] broadcast_receiver resubscribe() const {
     if (!this->state_) return {};
@@ -175,18 +177,18 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
    * - none: the end of the stream. Nothing will be sent any more, and nothing is left.
    * - the reason, if the broadcast was closed with one. Both are sticky.
    * - `error::lagged`: this subscriber was overtaken; missed() says by how many messages. Once for
-   *   each gap: the next receive returns the oldest message that is still held, unless that has been
-   *   given up meanwhile, too. Never with `overflow::wait`.
-   * - `asio::error::no_memory`, `error::copy_failed`: copying the message threw `std::bad_alloc`, or
-   *   something else. The message counts as received; the next receive returns the one after it.
+   *   each gap: the next receive returns the oldest message that is still held, unless that has
+   *   been given up meanwhile, too. Never with `overflow::wait`.
+   * - `asio::error::no_memory`, `error::copy_failed`: copying the message threw `std::bad_alloc`,
+   *   or something else. The message counts as received; the next receive returns the one after it.
    * - `asio::error::operation_aborted`: it was cancelled, or the subscription has ended.
    * - `error::closed`: begun on an empty handle.
    *
    * Executor: the handler's associated executor, by default that of this handle. The handler is
    * never called from within this function, unless through its own immediate executor.
    *
-   * Per-operation cancellation: `terminal`, `partial` and `total`. The message, or the news of a gap,
-   * is taken as the last step before the handler is called, on its executor. Until then a
+   * Per-operation cancellation: `terminal`, `partial` and `total`. The message, or the news of a
+   * gap, is taken as the last step before the handler is called, on its executor. Until then a
    * cancellation takes nothing: the next receive of this subscriber gets it.
    *
    * Ordering: several pending receives of one subscriber are woken in the order of their arrival;

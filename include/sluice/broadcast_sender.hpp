@@ -31,21 +31,24 @@ namespace sluice {
 
 /// The sending end of a broadcast: every subscriber gets every message.
 /**
- * Copyable: a copy is another sender. subscribe() makes the receivers. The broadcast closes by itself
- * when the last sender is gone and no send is pending; what it holds can be received after that.
+ * Copyable: a copy is another sender. subscribe() makes the receivers. The broadcast closes by
+ * itself when the last sender is gone and no send is pending; what it holds can be received after
+ * that.
  *
  * It holds up to `capacity` messages, and each of them until all subscribers have received it. What
  * happens when it is full is part of the type:
  * - `overflow::lag`: send() never waits. The oldest message is given up, and a subscriber that has
  *   not received it is told how many it missed.
- * - `overflow::wait` (`lossless_broadcast_sender`): async_send() waits for the slowest subscriber, and
- *   try_send() fails. Nothing is missed.
+ * - `overflow::wait` (`lossless_broadcast_sender`): async_send() waits for the slowest subscriber,
+ *   and try_send() fails. Nothing is missed.
  *
- * `T` has to be copyable, and need not be default-constructible. Copies are made for the subscribers,
- * one by one, when they receive. If `T` is expensive to copy, send a `std::shared_ptr<const T>`.
+ * `T` has to be copyable, and need not be default-constructible. Copies are made for the
+ * subscribers, one by one, when they receive. If `T` is expensive to copy, send a
+ * `std::shared_ptr<const T>`.
  *
- * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
- * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while
+ * it is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit
+ * strand.
  *
  * @code
  * sluice::broadcast_sender<event> tx(context, 64);
@@ -80,8 +83,8 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   /// Makes a broadcast that holds up to `capacity` messages, exactly.
   /**
    * @param source The executor on which completions run by default, or a context that has one.
-   * Throws `std::invalid_argument` if `capacity` is 0, `std::bad_alloc`. Memory for messages is taken
-   * as they come, and used again.
+   * Throws `std::invalid_argument` if `capacity` is 0, `std::bad_alloc`. Memory for messages is
+   * taken as they come, and used again.
    */
   template <class Source, class = detail::enable_for_executor<Executor, Source>>
   broadcast_sender(const Source& source, std::size_t capacity)
@@ -166,8 +169,9 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   /// Closes the broadcast. What it holds can still be received. Closing twice is harmless.
   void close() noexcept { close(error_code()); }
 
-  /// Closes the broadcast, and receivers see `reason` where they would see the end of the stream. The
-  /// first reason stays; no error and `error::closed` mean none. Senders see `error::closed` always.
+  /// Closes the broadcast, and receivers see `reason` where they would see the end of the stream.
+  /// The first reason stays; no error and `error::closed` mean none. Senders see `error::closed`
+  /// always.
   void close(error_code reason) noexcept {
     if (this->state_)
       this->state_->close(reason == error_code(error::closed) ? error_code() : reason);
@@ -180,8 +184,8 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
    * @returns How many subscribers the message was sent to; 0 if there are none, or if the broadcast
    * is closed. Then the message is destroyed.
    *
-   * If the broadcast is full its oldest message is given up; who has not received that is told so by
-   * `error::lagged`. Throws `std::bad_alloc` if there is no memory; then nothing has happened.
+   * If the broadcast is full its oldest message is given up; who has not received that is told so
+   * by `error::lagged`. Throws `std::bad_alloc` if there is no memory; then nothing has happened.
    * Never blocks. Any thread may send. Complexity: constant, and the receives that it wakes.
    */
   std::size_t send(T value) {
@@ -226,8 +230,8 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   /// Sends, and waits for a place if there is none. With `overflow::wait` only.
   /**
    * Completes when the broadcast has accepted the message, when it is closed, or when the operation
-   * is cancelled. A place becomes free when all subscribers that a message was sent to have received
-   * it, or have gone.
+   * is cancelled. A place becomes free when all subscribers that a message was sent to have
+   * received it, or have gone.
    *
    * Completion signature: `void(error_code, std::size_t)`. The number is how many subscribers the
    * message was sent to: those there were when it was accepted. It may be 0.
@@ -247,8 +251,8 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
    *
    * Ordering: pending sends are accepted in the order in which they were begun.
    *
-   * A pending send keeps the broadcast open, like a sender does, also after its handle is gone. Begun
-   * on an empty handle it completes with `error::closed`.
+   * A pending send keeps the broadcast open, like a sender does, also after its handle is gone.
+   * Begun on an empty handle it completes with `error::closed`.
    *
    * Complexity: constant. The memory comes from the handler's associated allocator.
    */

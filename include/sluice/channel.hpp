@@ -37,8 +37,9 @@ std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>> open
  * @returns The sending and the receiving end, a `std::pair`.
  * Throws `std::bad_alloc`. Memory for values is taken as they come.
  *
- * The ends have the type-erased `any_io_executor`, as Asio's own I/O objects do; name another one, and
- * the threading policy, as template arguments: `make_channel<int, io_context::executor_type>(...)`.
+ * The ends have the type-erased `any_io_executor`, as Asio's own I/O objects do; name another one,
+ * and the threading policy, as template arguments:
+ * `make_channel<int, io_context::executor_type>(...)`.
  *
  * @code
  * auto [tx, rx] = sluice::make_channel<std::string>(context, 64);

@@ -85,8 +85,8 @@ class oneshot_sender : private detail::requires_message_type<T>,
   friend void swap(oneshot_sender& a, oneshot_sender& b) noexcept { a.swap_ends(b); }
   void swap(oneshot_sender& other) noexcept { this->swap_ends(other); }
 
-  /// This sender, with completions that run on `ex` by default. Pending operations keep the executor
-  /// they were begun with. This handle is empty afterwards.
+  /// This sender, with completions that run on `ex` by default. Pending operations keep the
+  /// executor they were begun with. This handle is empty afterwards.
   template <class Executor1>
   [[nodiscard]] oneshot_sender<T, Executor1, Threading> with_executor(const Executor1& ex) && {
     return detail::channel_access::make<oneshot_sender<T, Executor1, Threading>>(
@@ -108,24 +108,24 @@ class oneshot_sender : private detail::requires_message_type<T>,
   /// Sends a copy, which is made in any case.
   [[nodiscard]] error_code send(const T& value) { return send(T(value)); }
 
-  /// Whether the receiver has gone or closed, so that nobody wants a value any more. True for an empty
-  /// handle. That a value has been sent does not count.
+  /// Whether the receiver has gone or closed, so that nobody wants a value any more. True for an
+  /// empty handle. That a value has been sent does not count.
   [[nodiscard]] bool is_closed() const noexcept {
     return !this->state_ || this->state_->is_deserted();
   }
 
   /// Waits until nobody wants the value any more.
   /**
-   * Completes when the receiver has gone or closed, whether or not a value was sent before. Who works
-   * for an answer can give up then.
+   * Completes when the receiver has gone or closed, whether or not a value was sent before. Who
+   * works for an answer can give up then.
    *
    * Completion signature: `void(error_code)`
    *
    * Errors: `asio::error::operation_aborted` if it was cancelled, or if this sender has gone. On an
    * empty handle: `error::closed`.
    *
-   * Executor: the handler's associated executor, by default that of this handle. The handler is never
-   * called from within this function, unless through its own immediate executor.
+   * Executor: the handler's associated executor, by default that of this handle. The handler is
+   * never called from within this function, unless through its own immediate executor.
    *
    * Per-operation cancellation: `terminal`, `partial` and `total`. Complexity: constant. The memory
    * comes from the handler's associated allocator.
@@ -202,8 +202,8 @@ class oneshot_receiver : private detail::requires_message_type<T>,
   friend void swap(oneshot_receiver& a, oneshot_receiver& b) noexcept { a.swap_ends(b); }
   void swap(oneshot_receiver& other) noexcept { this->swap_ends(other); }
 
-  /// This receiver, with completions that run on `ex` by default. Pending operations keep the executor
-  /// they were begun with. This handle is empty afterwards.
+  /// This receiver, with completions that run on `ex` by default. Pending operations keep the
+  /// executor they were begun with. This handle is empty afterwards.
   template <class Executor1>
   [[nodiscard]] oneshot_receiver<T, Executor1, Threading> with_executor(const Executor1& ex) && {
     return detail::channel_access::make<oneshot_receiver<T, Executor1, Threading>>(
@@ -224,9 +224,10 @@ class oneshot_receiver : private detail::requires_message_type<T>,
 
   /// Receives without waiting.
   /**
-   * If nothing is received, `ec` is set to `error::closed` if nothing will come any more, because the
-   * value was received already, the sender has gone without sending, or this end was closed; else to
-   * `error::empty`. A value that a waiting receive has been promised is not there for this function.
+   * If nothing is received, `ec` is set to `error::closed` if nothing will come any more, because
+   * the value was received already, the sender has gone without sending, or this end was closed;
+   * else to `error::empty`. A value that a waiting receive has been promised is not there for this
+   * function.
    *
    * Never blocks. Complexity: constant.
    */
@@ -246,17 +247,17 @@ class oneshot_receiver : private detail::requires_message_type<T>,
    * Completion signature: `void(error_code, std::optional<T>)`
    *
    * Errors, all of them with an empty optional:
-   * - none: the end. The sender has gone without sending, the value was received already, or this end
-   *   was closed before one was sent.
+   * - none: the end. The sender has gone without sending, the value was received already, or this
+   *   end was closed before one was sent.
    * - `asio::error::operation_aborted`: it was cancelled, or the receiver has gone.
    * - `error::closed`: begun on an empty handle.
    *
-   * Executor: the handler's associated executor, by default that of this handle. The handler is never
-   * called from within this function, unless through its own immediate executor.
+   * Executor: the handler's associated executor, by default that of this handle. The handler is
+   * never called from within this function, unless through its own immediate executor.
    *
-   * Per-operation cancellation: `terminal`, `partial` and `total`. The value is taken as the last step
-   * before the handler is called, on its executor. Until then a cancellation leaves it for the next
-   * receive: a cancelled receive never loses it.
+   * Per-operation cancellation: `terminal`, `partial` and `total`. The value is taken as the last
+   * step before the handler is called, on its executor. Until then a cancellation leaves it for the
+   * next receive: a cancelled receive never loses it.
    *
    * Complexity: constant. The memory comes from the handler's associated allocator.
    *

@@ -14,13 +14,13 @@ namespace sluice {
 
 /// Reserved places in a channel: sending into one never waits.
 /**
- * Made by `try_reserve`, `async_reserve` and their `_many` forms. A place that is not used goes back to
- * the channel when the permit is destroyed, and from there to the next in line. A permit
- * outlives the sender that it came from; it does not keep the channel open, but the stream has
- * not ended as long as it could still be used.
+ * Made by `try_reserve`, `async_reserve` and their `_many` forms. A place that is not used goes
+ * back to the channel when the permit is destroyed, and from there to the next in line. A permit
+ * outlives the sender that it came from; it does not keep the channel open, but the stream has not
+ * ended as long as it could still be used.
  *
- * Not an I/O object, and move-only. Thread safety (`multi_threaded`): distinct permits: safe. One shared
- * permit: unsafe. (`single_threaded`): everything in one implicit strand.
+ * Not an I/O object, and move-only. Thread safety (`multi_threaded`): distinct permits: safe. One
+ * shared permit: unsafe. (`single_threaded`): everything in one implicit strand.
  *
  * @code
  * auto permit = co_await tx.async_reserve();
@@ -69,8 +69,8 @@ class permit {
    * `error::full` if this permit has no place left; `asio::error::no_memory` if the buffer could
    * not grow.
    *
-   * A value that is not accepted is left untouched, and the place stays reserved. The value enters the
-   * buffer at once, ahead of pending sends. Never blocks. Complexity: constant.
+   * A value that is not accepted is left untouched, and the place stays reserved. The value enters
+   * the buffer at once, ahead of pending sends. Never blocks. Complexity: constant.
    */
   [[nodiscard]] error_code send(T&& value) noexcept {
     if (places_ == 0) return error::full;

@@ -29,8 +29,9 @@ namespace sluice {
  * Copyable: a copy is another consumer, and each message goes to exactly one of them. When the last
  * receiver is gone the channel closes, and what it still held is destroyed at once.
  *
- * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
- * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while
+ * it is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit
+ * strand.
  *
  * @code
  * while (auto message = co_await rx.async_receive())
@@ -113,7 +114,8 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    * Completion signature: `void(error_code, std::optional<T>)`
    *
    * Errors, all of them with an empty optional:
-   * - none: the end of the stream. The channel is closed, and nothing is left that could be received.
+   * - none: the end of the stream. The channel is closed, and nothing is left that could be
+   *   received.
    * - the reason, if the channel was closed with one. Both are sticky.
    * - `asio::error::operation_aborted`: it was cancelled, or the last receiver has gone.
    * - `error::closed`: begun on an empty handle.
@@ -169,19 +171,19 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   /**
    * Waits for one, and appends what is there to `out`, up to `max` messages.
    *
-   * Completion signature: `void(error_code, std::size_t)`; the number of messages is 0 at the end of
-   * the stream, which is no error, and with an error.
+   * Completion signature: `void(error_code, std::size_t)`; the number of messages is 0 at the end
+   * of the stream, which is no error, and with an error.
    *
    * Errors: those of `async_receive`, and
    * - `asio::error::invalid_argument`: `max` is 0.
    * - `asio::error::no_memory`: `out` could not grow. Nothing is taken.
    *
-   * Cancellation, executor, ordering and memory as for `async_receive`: the messages are taken all at
-   * once, as the last step before the handler is called. `out` must live until then.
+   * Cancellation, executor, ordering and memory as for `async_receive`: the messages are taken all
+   * at once, as the last step before the handler is called. `out` must live until then.
    *
-   * Complexity: linear; the lock is taken once for the whole batch, a few times if `out` had to grow.
-   * With an allocator of your own a batch has at most a kilobyte of messages; an exception of it
-   * leaves in the channel what has not been appended.
+   * Complexity: linear; the lock is taken once for the whole batch, a few times if `out` had to
+   * grow. With an allocator of your own a batch has at most a kilobyte of messages; an exception of
+   * it leaves in the channel what has not been appended.
    *
    * @code
    * std::vector<row> rows;
@@ -208,8 +210,8 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
 
   /// Calls `f` with each message until the channel closes.
   /**
-   * `f` is called as `f(T)`, on the handler's executor. It returns nothing, or `false` to stop, or, in
-   * C++20, an `asio::awaitable` of one of them, which is awaited before the next message.
+   * `f` is called as `f(T)`, on the handler's executor. It returns nothing, or `false` to stop, or,
+   * in C++20, an `asio::awaitable` of one of them, which is awaited before the next message.
    *
    * Completes at the end of the stream, when `f` says so, or when it is cancelled.
    *
@@ -217,16 +219,16 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    *
    * Errors: those of `async_receive`. None if it ended with the stream, or was stopped by `f`.
    *
-   * An exception of `f` leaves through the executor, as a handler's would; the operation is over then, and
-   * its handler is destroyed without being called, and with it a coroutine that awaits the loop. To
-   * catch it there, catch it in `f`, and return `false`.
+   * An exception of `f` leaves through the executor, as a handler's would; the operation is over
+   * then, and its handler is destroyed without being called, and with it a coroutine that awaits
+   * the loop. To catch it there, catch it in `f`, and return `false`.
    *
    * Per-operation cancellation: `terminal` and `partial` at any time, `total` only until the first
    * message. No message is lost: one counts as taken when `f` is called with it, until then it
    * keeps its place, and what is left when the loop stops is first for the next receiver.
    *
-   * Several messages are taken at a time (up to a kilobyte of them; by an awaitable `f` one), a fair
-   * share if there are several receivers. After 128 it goes through the executor once.
+   * Several messages are taken at a time (up to a kilobyte of them; by an awaitable `f` one), a
+   * fair share if there are several receivers. After 128 it goes through the executor once.
    *
    * An awaitable `f` runs to its end when `cancel()` is called or the last receiver goes; a
    * cancellation of the operation itself reaches what `f` awaits.

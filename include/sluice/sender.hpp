@@ -31,12 +31,13 @@ namespace sluice {
 
 /// The sending end of a channel.
 /**
- * Copyable: a copy is another producer. The channel closes by itself when the last sender is gone and
- * no send is pending. Values of one producer are received in the order in which its sends were
+ * Copyable: a copy is another producer. The channel closes by itself when the last sender is gone
+ * and no send is pending. Values of one producer are received in the order in which its sends were
  * begun, also when several are outstanding.
  *
- * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
- * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while
+ * it is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit
+ * strand.
  */
 template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded>
 class sender : public detail::channel_end<detail::sender_role, T, Executor, Threading> {
@@ -101,10 +102,11 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    * Where `try_send` would say `full`, a buffer gives up its oldest value, which is returned. The
    * value enters the buffer at once, ahead of pending sends.
    *
-   * `ec` is set to `error::closed` if nobody can receive any more; to `error::full` if there is nothing
-   * to displace, since all places are reserved or in the hands of batches, or, with capacity 0, if no
-   * receive waits that has been promised nothing; to `asio::error::no_memory` if the buffer could not
-   * grow. Then the value is left untouched. Never blocks. Complexity: constant.
+   * `ec` is set to `error::closed` if nobody can receive any more; to `error::full` if there is
+   * nothing to displace, since all places are reserved or in the hands of batches, or, with
+   * capacity 0, if no receive waits that has been promised nothing; to `asio::error::no_memory` if
+   * the buffer could not grow. Then the value is left untouched. Never blocks. Complexity:
+   * constant.
    */
   [[nodiscard]] std::optional<T> force_send(T&& value, error_code& ec) noexcept {
     std::optional<T> displaced;
@@ -128,9 +130,10 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    * Executor: the handler's associated executor, by default that of this handle. The handler is
    * never called from within this function, unless through its own immediate executor.
    *
-   * Per-operation cancellation: `terminal`, `partial` and `total`, until the value is accepted. After
-   * that the operation completes without error, whatever was requested since. So a deadline belongs
-   * into `asio::cancel_after`, which reports what has happened; `operator||` may throw it away.
+   * Per-operation cancellation: `terminal`, `partial` and `total`, until the value is accepted.
+   * After that the operation completes without error, whatever was requested since. So a deadline
+   * belongs into `asio::cancel_after`, which reports what has happened; `operator||` may throw it
+   * away.
    *
    * Value on failure: it is destroyed with the operation. To keep it, pass `std::ref(value)`.
    *
@@ -162,8 +165,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   /// Sends a value that stays with the caller until it is accepted.
   /**
-   * As the form above, but the value is moved from only if, and when, the channel accepts it. If the
-   * operation fails it is untouched. It must stay where it is until the operation completes.
+   * As the form above, but the value is moved from only if, and when, the channel accepts it. If
+   * the operation fails it is untouched. It must stay where it is until the operation completes.
    */
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(error_code))
                 CompletionToken = detail::default_token_t<Executor>>
@@ -185,8 +188,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   /// Sends several values, in order, and waits for places as often as it has to.
   /**
    * Completes when the channel has accepted all of them, when it is closed, or when the operation
-   * is cancelled. Values of other senders do not come between them, except for those of `force_send`
-   * and of permits.
+   * is cancelled. Values of other senders do not come between them, except for those of
+   * `force_send` and of permits.
    *
    * Completion signature: `void(error_code, std::size_t accepted)`
    *
@@ -200,8 +203,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    * `std::ref(values)`, or a `std::span`: then the first `accepted` values are moved from, the
    * others are untouched, and all must stay where they are until the operation completes.
    *
-   * Executor, memory and the life of the channel as for `async_send`. Complexity: linear; the lock is
-   * taken once for as many values as there are places.
+   * Executor, memory and the life of the channel as for `async_send`. Complexity: linear; the lock
+   * is taken once for as many values as there are places.
    *
    * @code
    * std::size_t sent = co_await tx.async_send_all(std::move(rows));
@@ -292,8 +295,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    * - `asio::error::operation_not_supported`: the capacity is 0, there are no places to reserve.
    * With an error the permit is empty.
    *
-   * Per-operation cancellation: `terminal`, `partial` and `total`, until the place is reserved. After
-   * that it completes without error; a permit that nobody takes gives its place back.
+   * Per-operation cancellation: `terminal`, `partial` and `total`, until the place is reserved.
+   * After that it completes without error; a permit that nobody takes gives its place back.
    *
    * Executor and memory as for `async_send`. Complexity: constant.
    */
@@ -331,8 +334,8 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
 
   /// Waits until nobody can receive any more.
   /**
-   * Completes when a send would fail with `closed`: the channel was closed, or the last receiver has
-   * gone. Sends and receives nothing, and does not keep the channel open.
+   * Completes when a send would fail with `closed`: the channel was closed, or the last receiver
+   * has gone. Sends and receives nothing, and does not keep the channel open.
    *
    * Completion signature: `void(error_code)`
    *

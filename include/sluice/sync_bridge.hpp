@@ -26,16 +26,17 @@ namespace sluice {
 
 /// The way from plain threads into a strand, a context or a thread pool, and back with the result.
 /**
- * What goes through one bridge runs on its executor, one function after the other, in the order in which
- * it was brought: also on a thread pool. For functions that shall run side by side take several bridges.
- * Between functions others have their turn on the executor, at the latest after 16.
+ * What goes through one bridge runs on its executor, one function after the other, in the order in
+ * which it was brought: also on a thread pool. For functions that shall run side by side take
+ * several bridges. Between functions others have their turn on the executor, at the latest after
+ * 16.
  *
  * Copies are the same bridge. Destroying one closes nothing: what was posted still runs.
  *
  * The errors:
  * - `error::closed`: the bridge is closed, or empty.
- * - `error::would_deadlock`, of functions that block: this thread runs the executor, or a function of
- *   this bridge. See `sync_wait`.
+ * - `error::would_deadlock`, of functions that block: this thread runs the executor, or a function
+ *   of this bridge. See `sync_wait`.
  * - `asio::error::operation_aborted`: the context was destroyed.
  * - `asio::error::timed_out`, of call_for: the time is over.
  *
@@ -44,8 +45,8 @@ namespace sluice {
  * A bridge is no work: somebody has to see to it that the context goes on running while threads may
  * call, for example by `asio::make_work_guard`.
  *
- * Thread safety: safe, except while a bridge is assigned to, moved from or destroyed. A bridge whose
- * executor is a strand has to go before its context, as strands themselves.
+ * Thread safety: safe, except while a bridge is assigned to, moved from or destroyed. A bridge
+ * whose executor is a strand has to go before its context, as strands themselves.
  *
  * @code
  * sluice::sync_bridge bridge(strand);
@@ -84,7 +85,8 @@ class sync_bridge {
    * @returns No error if it has been put into the line. It is destroyed after it has run, or when the
    * bridge is closed or the context destroyed before; what it returns is dropped, and an exception
    * leaves through the executor, like that of a handler.
-   * Throws what copying `f` throws, and `std::bad_alloc`; then `f` has been destroyed and does not run.
+   * Throws what copying `f` throws, and `std::bad_alloc`; then `f` has been destroyed and does not
+   * run.
    */
   template <class Function>
   [[nodiscard]] error_code post(Function&& f) {
@@ -101,23 +103,23 @@ class sync_bridge {
 
   /// Runs `f()` on the executor, blocks until it is done, and returns what it returns.
   /**
-   * An exception of `f` is thrown here; so are errors, as `boost::system::system_error`. `f` is used
-   * where it is, and neither copied nor moved.
+   * An exception of `f` is thrown here; so are errors, as `boost::system::system_error`. `f` is
+   * used where it is, and neither copied nor moved.
    */
   template <class Function>
   std::invoke_result_t<Function> call(Function&& f) {
     return call_until<Function>(detail::core::no_deadline(), f);
   }
 
-  /// The same with an error code. If there is one, it returns an empty optional (for a function that
-  /// returns a reference a null pointer; for one that returns nothing, nothing).
+  /// The same with an error code. If there is one, it returns an empty optional (for a function
+  /// that returns a reference a null pointer; for one that returns nothing, nothing).
   template <class Function>
   auto call(Function&& f, error_code& ec) {
     return call_until<Function>(detail::core::no_deadline(), f, ec);
   }
 
-  /// As call(), but if `f` has not begun when the time is over, it never does. Once it has begun the
-  /// thread waits for it, however long it takes. `duration::max()` is for ever.
+  /// As call(), but if `f` has not begun when the time is over, it never does. Once it has begun
+  /// the thread waits for it, however long it takes. `duration::max()` is for ever.
   template <class Rep, class Period, class Function>
   std::invoke_result_t<Function> call_for(std::chrono::duration<Rep, Period> d, Function&& f) {
     return call_until<Function>(deadline::after(d), f);
@@ -128,8 +130,8 @@ class sync_bridge {
     return call_until<Function>(deadline::after(d), f, ec);
   }
 
-  /// Refuses what has not begun and what comes later, with `closed`. Does not wait for what is running.
-  /// Closing twice is harmless.
+  /// Refuses what has not begun and what comes later, with `closed`. Does not wait for what is
+  /// running. Closing twice is harmless.
   void close() noexcept {
     if (line_) line_->close();
   }

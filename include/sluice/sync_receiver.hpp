@@ -23,24 +23,24 @@ namespace sluice {
 
 /// The receiving end of a channel for plain threads: it blocks where `receiver` would wait.
 /**
- * Made from a `receiver`, and converts back to one; either counts as a receiver of its own. Copyable,
- * like those. The blocking functions return an empty optional at the end of the stream. All have a
- * form that throws `boost::system::system_error` and one that takes an `error_code`. The errors, all of
- * them with an empty optional:
+ * Made from a `receiver`, and converts back to one; either counts as a receiver of its own.
+ * Copyable, like those. The blocking functions return an empty optional at the end of the stream.
+ * All have a form that throws `boost::system::system_error` and one that takes an `error_code`. The
+ * errors, all of them with an empty optional:
  * - the reason, if the channel was closed with one.
- * - `error::would_deadlock`: this thread runs the executor that the handle was made with. It is asked
- *   every time, whether there is a message or not. See `sync_wait`.
- * - `asio::error::timed_out`: the deadline has passed, for those that have one; after one last look.
- *   What is there is taken even if the deadline has passed before.
- * - `asio::error::operation_aborted`: cancel() was called, or the context of the handle's executor is
- *   destroyed.
+ * - `error::would_deadlock`: this thread runs the executor that the handle was made with. It is
+ *   asked every time, whether there is a message or not. See `sync_wait`.
+ * - `asio::error::timed_out`: the deadline has passed, for those that have one; after one last
+ *   look. What is there is taken even if the deadline has passed before.
+ * - `asio::error::operation_aborted`: cancel() was called, or the context of the handle's executor
+ *   is destroyed.
  * - `error::closed`: the handle is empty.
  *
  * A message is taken if, and only if, it is returned.
  *
- * Thread safety: distinct handles: safe. One shared handle: safe, except while it is assigned to, moved
- * from or destroyed. A thread that waits allocates nothing. Waiting threads and waiting coroutines
- * stand in one line, in the order of their arrival.
+ * Thread safety: distinct handles: safe. One shared handle: safe, except while it is assigned to,
+ * moved from or destroyed. A thread that waits allocates nothing. Waiting threads and waiting
+ * coroutines stand in one line, in the order of their arrival.
  *
  * @code
  * for (std::string& line : sluice::sync_receiver(std::move(rx))) std::cout << line << '\n';
@@ -105,10 +105,12 @@ class sync_receiver : public detail::sync_end<receiver<T, Executor, Threading>> 
     return wait(sync_wait_until(t), ec);
   }
 
-  /// Receives several messages: blocks until there is one, and appends up to `max` of them to `out`.
+  /// Receives several messages: blocks until there is one, and appends up to `max` of them to
+  /// `out`.
   /**
    * @returns How many; 0 at the end of the stream. Further errors, with 0 and nothing taken:
-   * `asio::error::invalid_argument` if `max` is 0, `asio::error::no_memory` if `out` could not grow.
+   * `asio::error::invalid_argument` if `max` is 0, `asio::error::no_memory` if `out` could not
+   * grow.
    */
   template <class Allocator>
   std::size_t receive_some(std::vector<T, Allocator>& out, std::size_t max) {

@@ -21,21 +21,21 @@ namespace sluice {
 
 /// The sending end of a channel for plain threads: it blocks where `sender` would wait.
 /**
- * Made from a `sender`, and converts back to one; either counts as a sender of its own. Copyable, like
- * those. All blocking functions have a form that throws `boost::system::system_error` and one that
- * takes an `error_code`. The errors:
+ * Made from a `sender`, and converts back to one; either counts as a sender of its own. Copyable,
+ * like those. All blocking functions have a form that throws `boost::system::system_error` and one
+ * that takes an `error_code`. The errors:
  * - `error::closed`: nobody can receive any more, or the handle is empty.
- * - `error::would_deadlock`: this thread runs the executor that the handle was made with. It is asked
- *   every time, whether there is a place or not. See `sync_wait`.
+ * - `error::would_deadlock`: this thread runs the executor that the handle was made with. It is
+ *   asked every time, whether there is a place or not. See `sync_wait`.
  * - `asio::error::timed_out`: the deadline has passed, for those that have one.
- * - `asio::error::operation_aborted`: cancel() was called, or the context of the handle's executor is
- *   destroyed.
+ * - `asio::error::operation_aborted`: cancel() was called, or the context of the handle's executor
+ *   is destroyed.
  * - `asio::error::no_memory`: the buffer could not grow.
  *
  * With an error the value is left untouched, else it was accepted: never both.
  *
- * Thread safety: distinct handles: safe. One shared handle: safe, except while it is assigned to, moved
- * from or destroyed. A thread that waits allocates nothing.
+ * Thread safety: distinct handles: safe. One shared handle: safe, except while it is assigned to,
+ * moved from or destroyed. A thread that waits allocates nothing.
  *
  * @code
  * sluice::sync_sender<std::string> lines(std::move(tx));
@@ -76,8 +76,8 @@ class sync_sender : public detail::sync_end<sender<T, Executor, Threading>> {
   /// Sends a copy without waiting. The copy is made in any case.
   [[nodiscard]] error_code try_send(const T& value) { return this->end_.try_send(value); }
 
-  /// Sends, and blocks until the channel has accepted the value (with capacity 0: until a receive has
-  /// taken it).
+  /// Sends, and blocks until the channel has accepted the value (with capacity 0: until a receive
+  /// has taken it).
   template <class Value = T>
   void send(Value&& value) {
     throw_if(wait(sync_wait, std::forward<Value>(value)));

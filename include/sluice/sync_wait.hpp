@@ -19,27 +19,29 @@
 
 namespace sluice {
 
-/// A completion token that blocks this thread until the operation completes, and returns its result.
+/// A completion token that blocks this thread until the operation completes, and returns its
+/// result.
 /**
- * For plain threads, beside an Asio program. It can be given to every operation of this library, and to
- * any other Asio operation whose context is run by other threads.
+ * For plain threads, beside an Asio program. It can be given to every operation of this library,
+ * and to any other Asio operation whose context is run by other threads.
  *
  * The result is what `asio::use_future` would give: nothing, a value or a `std::tuple`; an error is
- * thrown, as `boost::system::system_error`. Adapted by `asio::as_tuple` or `asio::redirect_error` it
- * reports errors without an exception; except those that the operation has not reported itself, if
- * its result cannot be made without it, as with the socket of `async_accept`.
+ * thrown, as `boost::system::system_error`. Adapted by `asio::as_tuple` or `asio::redirect_error`
+ * it reports errors without an exception; except those that the operation has not reported itself,
+ * if its result cannot be made without it, as with the socket of `async_accept`.
  *
  * Errors, besides those of the operation:
- * - `error::would_deadlock`: this thread runs the executor of the I/O object. It is asked first, every
- *   time, whether the operation is ready or not, and nothing has been begun. It is recognised for
- *   `io_context`, `thread_pool`, strands of them, and type-erased executors that hold one of these.
- *   Of a strand the context below counts, too. A thread that runs another context may block.
+ * - `error::would_deadlock`: this thread runs the executor of the I/O object. It is asked first,
+ *   every time, whether the operation is ready or not, and nothing has been begun. It is recognised
+ *   for `io_context`, `thread_pool`, strands of them, and type-erased executors that hold one of
+ *   these. Of a strand the context below counts, too. A thread that runs another context may block.
  * - `asio::error::operation_aborted`: the operation was given up because its context is destroyed.
  *
  * Executor: completions run on the blocked thread itself. So an operation of this library needs no
- * context that is being run, and a receive takes its message on the thread that wants it. Operations
- * of others, composed ones too, run there what they submit to their handler's executor.
- * A loop whose function is a coroutine runs on the executor of its handle, which others have to run.
+ * context that is being run, and a receive takes its message on the thread that wants it.
+ * Operations of others, composed ones too, run there what they submit to their handler's executor.
+ * A loop whose function is a coroutine runs on the executor of its handle, which others have to
+ * run.
  *
  * An operation of this library that is ready completes without a detour; one that waits allocates
  * nothing, unless it carries more than this can know. For some hundred nanoseconds the thread looks
@@ -97,10 +99,10 @@ class sync_wait_until_t {
 
 /// As `sync_wait`, but no longer than until a moment of any clock.
 /**
- * When the deadline passes the operation is cancelled (`terminal`) from this thread. The deadline is
- * exact: either the operation has happened, and its result is returned; or it has not, and the error
- * is `asio::error::timed_out`. A receive takes one last look before that. A deadline that lies in the
- * past still takes what is there. The last moment that a clock can represent is never.
+ * When the deadline passes the operation is cancelled (`terminal`) from this thread. The deadline
+ * is exact: either the operation has happened, and its result is returned; or it has not, and the
+ * error is `asio::error::timed_out`. A receive takes one last look before that. A deadline that
+ * lies in the past still takes what is there. The last moment that a clock can represent is never.
  *
  * For an operation that is not one of this library the thread waits, after cancelling it, until its
  * context has completed it; and its I/O object must allow that another thread cancels it.

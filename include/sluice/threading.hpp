@@ -31,9 +31,9 @@ struct multi_threaded {
 
 /// The threading policy of channels that live in one implicit strand; nothing is synchronised.
 /**
- * All handles of such a channel, its completions, cancellations and destructions have to be confined
- * to one thread, or to one strand. It is to `multi_threaded` what Asio's `experimental::channel` is
- * to its `experimental::concurrent_channel`.
+ * All handles of such a channel, its completions, cancellations and destructions have to be
+ * confined to one thread, or to one strand. It is to `multi_threaded` what Asio's
+ * `experimental::channel` is to its `experimental::concurrent_channel`.
  */
 struct single_threaded {
   struct mutex {

@@ -27,22 +27,23 @@ namespace sluice {
 
 /// A completion token for coroutines that does not visit the scheduler when it need not.
 /**
- * As `asio::use_awaitable`, but an operation of this library that is ready completes at once, and its
- * coroutine goes on without being suspended. It is the default token of all operations in C++20.
- * Other operations are handed to `asio::use_awaitable`. The type of the result, the exceptions
- * and the meaning of the coroutine's cancellation state are the same.
+ * As `asio::use_awaitable`, but an operation of this library that is ready completes at once, and
+ * its coroutine goes on without being suspended. It is the default token of all operations in
+ * C++20. Other operations are handed to `asio::use_awaitable`. The type of the result, the
+ * exceptions and the meaning of the coroutine's cancellation state are the same.
  *
- * A receive does so only where nobody can cancel the coroutine, that is, where its cancellation state is
- * not connected: not in a branch of `operator||`, for example. There an operation that took its
- * message at once could lose the race afterwards, and the message with it. In such a coroutine it
- * behaves as with `asio::use_awaitable`, and takes the message as the last step before it goes on. Sends,
- * which are accepted when they are begun if they can be, go on at once everywhere.
+ * A receive does so only where nobody can cancel the coroutine, that is, where its cancellation
+ * state is not connected: not in a branch of `operator||`, for example. There an operation that
+ * took its message at once could lose the race afterwards, and the message with it. In such a
+ * coroutine it behaves as with `asio::use_awaitable`, and takes the message as the last step before
+ * it goes on. Sends, which are accepted when they are begun if they can be, go on at once
+ * everywhere.
  *
  * After 128 operations in a row that were ready, a thread goes through the executor once, so that a
  * busy channel cannot starve a timer.
  *
- * Until it is awaited, the operation borrows the handle it was made from, which must stay where it is
- * (as with Asio's I/O objects and their coroutines).
+ * Until it is awaited, the operation borrows the handle it was made from, which must stay where it
+ * is (as with Asio's I/O objects and their coroutines).
  *
  * It can be adapted, `asio::as_tuple(sluice::use_awaitable)` and
  * `asio::redirect_error(sluice::use_awaitable, ec)`, without losing any of this.

@@ -25,12 +25,13 @@ class watch_sender;
 
 /// The receiving end of a watch: it sees the latest value, and is told of changes.
 /**
- * Made by watch_sender::subscribe(). Copyable: a copy begins with what the original has seen, and goes
- * its own way from there. Values that were replaced before a receiver looked are never seen by it; no
- * receiver ever sees an older value than one it has seen.
+ * Made by watch_sender::subscribe(). Copyable: a copy begins with what the original has seen, and
+ * goes its own way from there. Values that were replaced before a receiver looked are never seen by
+ * it; no receiver ever sees an older value than one it has seen.
  *
- * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
- * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while
+ * it is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit
+ * strand.
  *
  * @code
  * while (co_await rx.async_changed()) {
@@ -130,8 +131,8 @@ class watch_receiver
 
   /// Waits until there is a value that this receiver has not seen.
   /**
-   * Completes at once if there is one already, else when one is sent, when the watch is closed, or when
-   * it is cancelled. With `true` the latest value counts as seen; look at it with borrow().
+   * Completes at once if there is one already, else when one is sent, when the watch is closed, or
+   * when it is cancelled. With `true` the latest value counts as seen; look at it with borrow().
    *
    * Completion signature: `void(error_code, bool)`
    *
@@ -140,12 +141,12 @@ class watch_receiver
    * - `asio::error::operation_aborted`: it was cancelled, or the last receiver has gone.
    * - `error::closed`: begun on an empty handle.
    *
-   * Executor: the handler's associated executor, by default that of this handle. The handler is never
-   * called from within this function, unless through its own immediate executor.
+   * Executor: the handler's associated executor, by default that of this handle. The handler is
+   * never called from within this function, unless through its own immediate executor.
    *
-   * Per-operation cancellation: `terminal`, `partial` and `total`. The change becomes a seen one as the
-   * last step before the handler is called, on its executor. Until then a cancellation leaves it for
-   * the next time.
+   * Per-operation cancellation: `terminal`, `partial` and `total`. The change becomes a seen one as
+   * the last step before the handler is called, on its executor. Until then a cancellation leaves
+   * it for the next time.
    *
    * Complexity: constant. The memory comes from the handler's associated allocator.
    */
@@ -164,9 +165,9 @@ class watch_receiver
 
   /// Waits for a value for which `predicate(value)` is true.
   /**
-   * The current value is tested first, seen or not, and then the latest each time that it changes; on
-   * closing the last one once more. Values that are replaced meanwhile are not tested. The value that
-   * it completes with counts as seen.
+   * The current value is tested first, seen or not, and then the latest each time that it changes;
+   * on closing the last one once more. Values that are replaced meanwhile are not tested. The value
+   * that it completes with counts as seen.
    *
    * Completion signature: `void(error_code, std::shared_ptr<const T>)`
    *
@@ -177,11 +178,11 @@ class watch_receiver
    *
    * The predicate is called on the handler's executor, without any lock, with a `const T&`. What it
    * throws leaves through that executor, and the operation is over; its handler is not called. (A
-   * coroutine that awaits with `sluice::use_awaitable` may also see the predicate called, and throw, at
-   * once.)
+   * coroutine that awaits with `sluice::use_awaitable` may also see the predicate called, and
+   * throw, at once.)
    *
-   * Executor, cancellation and memory as for `async_changed`. Complexity: one call of the predicate for
-   * each time it is woken.
+   * Executor, cancellation and memory as for `async_changed`. Complexity: one call of the predicate
+   * for each time it is woken.
    *
    * @code
    * auto ready = co_await rx.async_wait_for([](const status& s) { return s.is_ready; });

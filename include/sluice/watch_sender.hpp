@@ -29,8 +29,9 @@ namespace sluice {
  * Copyable: a copy is another sender. The watch closes by itself when the last sender is gone. All
  * functions are synchronous and may be called from any thread.
  *
- * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while it
- * is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit strand.
+ * Thread safety (`multi_threaded`): distinct handles: safe. One shared handle: safe, except while
+ * it is assigned to, moved from or destroyed. (`single_threaded`): everything in one implicit
+ * strand.
  *
  * @code
  * sluice::watch_sender<settings> tx(context, read_settings());
@@ -96,8 +97,8 @@ class watch_sender : public detail::watch_end<detail::watch_sender_role, T, Exec
    * @returns No error; `error::closed` if the watch was closed, `asio::error::no_memory` if there is no
    * memory for the value. Then it is destroyed, and the watch is as it was.
    *
-   * Complexity: linear in the number of receivers that wait. In the steady state nothing is allocated:
-   * the memory of a value that nobody holds any more serves the next one.
+   * Complexity: linear in the number of receivers that wait. In the steady state nothing is
+   * allocated: the memory of a value that nobody holds any more serves the next one.
    */
   error_code send(T value) {
     if (!this->state_) return error::closed;
@@ -121,9 +122,9 @@ class watch_sender : public detail::watch_end<detail::watch_sender_role, T, Exec
 
   /// Replaces the value by what `modify(T&)` makes of a copy of it.
   /**
-   * The copy is made, and modified, without any lock. If somebody else has sent meanwhile, it is done
-   * again with the newer value; so `modify` may be called more than once, and whatever it is called
-   * with for the last time is what is published. No change of anybody is lost.
+   * The copy is made, and modified, without any lock. If somebody else has sent meanwhile, it is
+   * done again with the newer value; so `modify` may be called more than once, and whatever it is
+   * called with for the last time is what is published. No change of anybody is lost.
    *
    * @returns No error, or `error::closed` if the watch was closed. What `modify`, or copying the value,
    * throws is passed on, as is std::bad_alloc; the watch is as it was.
@@ -175,11 +176,11 @@ class watch_sender : public detail::watch_end<detail::watch_sender_role, T, Exec
    *
    * Completion signature: `void(error_code)`
    *
-   * Errors: `asio::error::operation_aborted` if it was cancelled, or if the last sender has gone. On an
-   * empty handle: `error::closed`.
+   * Errors: `asio::error::operation_aborted` if it was cancelled, or if the last sender has gone.
+   * On an empty handle: `error::closed`.
    *
-   * Executor: the handler's associated executor, by default that of this handle. The handler is never
-   * called from within this function, unless through its own immediate executor.
+   * Executor: the handler's associated executor, by default that of this handle. The handler is
+   * never called from within this function, unless through its own immediate executor.
    *
    * Per-operation cancellation: `terminal`, `partial` and `total`. Complexity: constant. The memory
    * comes from the handler's associated allocator.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: sluice: the function of async_for_each is called with a message: make it one that takes a T
+// expect: sluice: the function of async_for_each is called with a message: make it one that takes a
+// T
 #include <sluice/channel.hpp>
 
 int main() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: sluice: a channel carries plain object types
-// expect: wrap references in std::reference_wrapper or a pointer, arrays in std::array, and drop the const
+// expect: wrap references in std::reference_wrapper or a pointer, arrays in std::array, and drop
+// the const
 #include <sluice/channel.hpp>
 
 #include <functional>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_allocators
 
-// Where the memory comes from, for each asynchronous function and each course of its operation: from
-// the handler's associated allocator, the submission included, and it is back before the handler runs
-// (K3). What happens when there is none.
+// Where the memory comes from, for each asynchronous function and each course of its operation:
+// from the handler's associated allocator, the submission included, and it is back before the
+// handler runs (K3). What happens when there is none.
 
 #include "conformance/functions.hpp"
 #include "support/recorder.hpp"
@@ -184,7 +184,8 @@ FOR_EACH_FUNCTION(K3_what_is_never_called_is_freed_too) {
   BOOST_TEST(memory.log.wrong == 0);
 }
 
-// The owner of the memory may be the handler itself, so that its last copy must go after the memory.
+// The owner of the memory may be the handler itself, so that its last copy must go after the
+// memory.
 BOOST_AUTO_TEST_CASE(K3_a_handler_may_own_its_memory) {
   for (course way : courses) {
     for_each_function([&](const auto& function) {
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(K3_a_handler_may_own_its_memory) {
   }
 }
 
-// When there is no memory --------------------------------------------------------------------------
+// When there is no memory -------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K3_without_memory_for_the_operation_the_function_throws_and_nothing_has_begun) {
   asio::io_context context;

@@ -42,7 +42,7 @@ using end_of = typename Function::template end<io_executor, sluice::multi_thread
 
 }  // namespace
 
-// Default tokens of the executor ---------------------------------------------------------------------
+// Default tokens of the executor ------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(as_default_on_an_object) {
   auto check = [&](auto token) {
@@ -97,7 +97,7 @@ FOR_EACH_FUNCTION(as_default_on_a_type) {
   check(sluice::use_awaitable);
 }
 
-// Coroutines of other executors ----------------------------------------------------------------------
+// Coroutines of other executors -------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(coroutines_of_other_executors) {
   auto check = [&](auto& context, const auto& ex) {
@@ -136,7 +136,7 @@ FOR_EACH_FUNCTION(K2_a_coroutine_on_another_context_needs_only_its_own) {
   check(sluice::use_awaitable);
 }
 
-// Cancelling coroutines ------------------------------------------------------------------------------
+// Cancelling coroutines ---------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K4_a_signal_to_the_coroutine_cancels_what_it_waits_for) {
   if (!waits(way)) return;
@@ -188,7 +188,7 @@ FOR_EACH_FUNCTION(K4_the_loser_of_two_is_cancelled) {
   check(asio::as_tuple(sluice::use_awaitable));
 }
 
-// Lazily begun -------------------------------------------------------------------------------------
+// Lazily begun ------------------------------------------------------------------------------------
 
 // K9: an awaitable of Asio's token holds what it needs; the handle may go elsewhere before.
 FOR_EACH_FUNCTION(K9_an_awaitable_of_asio_does_not_need_the_handle) {

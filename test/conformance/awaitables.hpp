@@ -2,8 +2,9 @@
 #ifndef SLUICE_TEST_CONFORMANCE_AWAITABLES_HPP
 #define SLUICE_TEST_CONFORMANCE_AWAITABLES_HPP
 
-// What the tests with C++20 coroutines share: any awaitable of an asynchronous function, whatever it
-// gives to co_await, becomes one of a result; and a way to run it while its operation is steered.
+// What the tests with C++20 coroutines share: any awaitable of an asynchronous function, whatever
+// it gives to co_await, becomes one of a result; and a way to run it while its operation is
+// steered.
 
 #include "conformance/ends.hpp"
 #include "support/recorder.hpp"

@@ -20,7 +20,8 @@ namespace conformance {
 
 using support::letter;
 
-/// A letter with the id of a message. It stays where it is: nobody knows how long it is referred to.
+/// A letter with the id of a message. It stays where it is: nobody knows how long it is referred
+/// to.
 inline letter& letter_for(const message& value) {
   static std::mutex mutex;
   static std::deque<letter> all;

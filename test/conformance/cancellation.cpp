@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_cancellation
 
-// Cancellation of each asynchronous function (K4): by a slot, with each type; by the handle, and what
-// belongs to a handle; and by letting go of the last handle. A slot is as free as before when the
-// operation is over, and a signal that comes too late does nothing.
+// Cancellation of each asynchronous function (K4): by a slot, with each type; by the handle, and
+// what belongs to a handle; and by letting go of the last handle. A slot is as free as before when
+// the operation is over, and a signal that comes too late does nothing.
 
 #include "conformance/functions.hpp"
 #include "support/recorder.hpp"
@@ -56,7 +56,7 @@ void run(asio::io_context& context) {
 
 }  // namespace
 
-// By a slot -----------------------------------------------------------------------------------------
+// By a slot ---------------------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K4_each_type_cancels_what_waits) {
   if (!waits(way)) return;
@@ -267,8 +267,8 @@ FOR_EACH_FUNCTION(K4_a_slot_cancels_its_own_operation_and_no_other) {
   BOOST_TEST(after.last() == aborted);
 }
 
-// D3 and D4: between the moment that an operation can go on and its handler. What has happened stays
-// so, and what has not is left to the next one.
+// D3 and D4: between the moment that an operation can go on and its handler. What has happened
+// stays so, and what has not is left to the next one.
 FOR_EACH_FUNCTION(K4_a_signal_just_before_the_handler_is_answered_truthfully) {
   if (way != course::after_waiting && way != course::at_once) return;
   for_each_flavour([&](auto threading) {
@@ -290,7 +290,7 @@ FOR_EACH_FUNCTION(K4_a_signal_just_before_the_handler_is_answered_truthfully) {
   });
 }
 
-// By the handle ------------------------------------------------------------------------------------
+// By the handle -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -461,7 +461,7 @@ FOR_EACH_FUNCTION(K4_handlers_may_cancel) {
   BOOST_TEST(third.done());
 }
 
-// By letting go ------------------------------------------------------------------------------------
+// By letting go -----------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(K4_the_last_handle_of_an_end_ends_its_operations_but_not_its_sends) {
   for_each_function([](const auto& f) {
@@ -488,7 +488,7 @@ BOOST_AUTO_TEST_CASE(K4_the_last_handle_of_an_end_ends_its_operations_but_not_it
   });
 }
 
-// Executors that can only be dispatched to ----------------------------------------------------------
+// Executors that can only be dispatched to --------------------------------------------------------
 
 FOR_EACH_FUNCTION(K4_on_the_way_through_the_handles_executor_the_slot_stays_usable) {
   asio::io_context context;

@@ -63,7 +63,8 @@ bool is_for_temporaries(const std::vector<std::string>& tokens, std::size_t i) {
   return i + 2 < tokens.size() && tokens[i + 1] == "&" && tokens[i + 2] == "&";
 }
 
-/// The functions with an async_ name that a header declares, with the class that they are members of.
+/// The functions with an async_ name that a header declares, with the class that they are members
+/// of.
 /**
  * The form of a function for temporary handles needs no entry beside that of the other form. A name
  * before a parenthesis is a declaration if it stands immediately in a class or a namespace;

@@ -63,7 +63,7 @@ class parting_handler {
 
 }  // namespace
 
-// One context ---------------------------------------------------------------------------------------
+// One context -------------------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K5_operations_are_destroyed_with_their_context) {
   for_each_flavour([&](auto threading) {
@@ -147,7 +147,7 @@ FOR_EACH_FUNCTION(K5_a_channel_outlives_one_context_after_the_other) {
   BOOST_TEST(seen.last() == end.expected(way));
 }
 
-// Two contexts --------------------------------------------------------------------------------------
+// Two contexts ------------------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K5_a_waiting_operation_goes_with_either_context) {
   if (!waits(way)) return;
@@ -190,8 +190,8 @@ FOR_EACH_FUNCTION(K5_a_posted_operation_goes_with_the_handlers_context_only) {
   }
 }
 
-// A strand must not be destroyed after its context, so an operation that is posted elsewhere must not
-// keep one.
+// A strand must not be destroyed after its context, so an operation that is posted elsewhere must
+// not keep one.
 FOR_EACH_FUNCTION(K5_a_posted_operation_keeps_no_strand_of_the_handle) {
   asio::io_context own_context;
   recorder seen;
@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(K5_a_woken_receive_cannot_wait_again_for_a_context_that_is_
   BOOST_TEST(received.calls() == 0);
 }
 
-// Promises ------------------------------------------------------------------------------------------
+// Promises ----------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(D6_a_promise_goes_from_context_to_context) {
   constexpr std::size_t count = 5;
@@ -318,7 +318,7 @@ BOOST_AUTO_TEST_CASE(K5_a_pending_send_that_is_destroyed_leaves_its_place_to_the
   BOOST_TEST(rx.try_receive().value().id() == 3);
 }
 
-// Destructors of handlers ---------------------------------------------------------------------------
+// Destructors of handlers -------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K5_handlers_may_use_the_channel_when_they_are_destroyed) {
   auto context = std::make_unique<asio::io_context>();
@@ -382,7 +382,7 @@ FOR_EACH_FUNCTION(K5_that_may_go_on_for_a_while) {
   for (const recorder& each : seen) BOOST_TEST(each.dropped());
 }
 
-// Threads -------------------------------------------------------------------------------------------
+// Threads -----------------------------------------------------------------------------------------
 
 // One thread makes contexts, waits in them and destroys them; others send and receive meanwhile and
 // so wake what waits there. Each message that was accepted is received once.

@@ -5,20 +5,21 @@
 // Situations in which an asynchronous function can be called, and how its operation goes on.
 //
 // An end owns a handle, and whatever is needed on the other side to bring its operation to the end
-// that the course names. There is one end for each thing that can be waited for; functions that wait
-// for the same thing share it. Every end has
+// that the course names. There is one end for each thing that can be waited for; functions that
+// wait for the same thing share it. Every end has
 //
 //   end(ex, course)           an end whose handle has `ex`, prepared for the course
 //   handle, value             what the function is called on, and what it may send
 //   steer(course)             makes an operation that waits take its course
 //   expected(course)          what the operation then ends with
 //   drop_handle()             lets go of the only handle of this side
-//   after_drop                what an operation ends with that began before, with after_drop_steer()
-//   lazy_after_drop           the same, if it was made before and is started after that
-//   lazy_senders              how many senders an operation counts as that is not started yet
-//   is_left()                 optional: what it would have taken, had it not been cancelled, is there
-//   stays_open                optional: the other side is not closed when this one has gone
-//   looks_first               optional: what waits has to run once before it does; see let_wait()
+//   after_drop                what an operation ends with that began before, with
+//   after_drop_steer() lazy_after_drop           the same, if it was made before and is started
+//   after that lazy_senders              how many senders an operation counts as that is not
+//   started yet is_left()                 optional: what it would have taken, had it not been
+//   cancelled, is there stays_open                optional: the other side is not closed when this
+//   one has gone looks_first               optional: what waits has to run once before it does; see
+//   let_wait()
 
 #include "support/message.hpp"
 #include "support/recorder.hpp"

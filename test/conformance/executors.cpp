@@ -31,7 +31,7 @@ using namespace support;
 using io_executor = asio::io_context::executor_type;
 using tracked_io = tracked_executor<io_executor>;
 
-// K1: never inside a call ---------------------------------------------------------------------------
+// K1: never inside a call -------------------------------------------------------------------------
 
 // All of it happens on a thread that runs the executor, where dispatching would call the handler.
 FOR_EACH_FUNCTION(K1_no_handler_runs_inside_a_call) {
@@ -69,7 +69,7 @@ FOR_EACH_FUNCTION(K1_no_handler_with_its_own_executor_runs_inside_a_call) {
   BOOST_TEST(seen.last() == end.expected(way));
 }
 
-// K2: through which executor ------------------------------------------------------------------------
+// K2: through which executor ----------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K2_without_an_executor_of_its_own_a_handler_is_posted_to_the_handles) {
   for_each_flavour([&](auto threading) {
@@ -140,7 +140,7 @@ FOR_EACH_FUNCTION(K2_with_executor_changes_the_default_for_what_begins_later) {
   BOOST_TEST(seen.ran_on() == &log);
 }
 
-// K2: outstanding work ------------------------------------------------------------------------------
+// K2: outstanding work ----------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(K2_a_waiting_operation_is_work_for_the_handles_executor) {
   for_each_flavour([&](auto threading) {
@@ -179,8 +179,8 @@ FOR_EACH_FUNCTION(K2_a_waiting_operation_is_work_for_both_executors) {
                                            seen.get_handler()));
     if (waits(way)) {
       let_wait(end, own_context);
-      // What has run once before it waits may have let go of the handle's executor, which may be one
-      // that must not outlive its context.
+      // What has run once before it waits may have let go of the handle's executor, which may be
+      // one that must not outlive its context.
       if (!looks_first<decltype(end)>::value) {
         BOOST_TEST(log.work == 1);
         context.poll();
@@ -233,10 +233,10 @@ FOR_EACH_FUNCTION(K2_run_returns_when_the_operation_is_over_and_not_before) {
   BOOST_TEST(seen.last() == end.expected(way));
 }
 
-// K2: executors that cannot promise not to block ----------------------------------------------------
+// K2: executors that cannot promise not to block --------------------------------------------------
 
-// The handler's executor is reached by way of the handle's, and what the operation does is decided in
-// the last step. Both contexts get work done in their turn.
+// The handler's executor is reached by way of the handle's, and what the operation does is decided
+// in the last step. Both contexts get work done in their turn.
 FOR_EACH_FUNCTION(K2_an_executor_that_may_block_is_reached_through_the_handles) {
   for_each_flavour([&](auto threading) {
     asio::io_context context;
@@ -280,7 +280,8 @@ FOR_EACH_FUNCTION(K2_a_handler_with_an_inline_executor_runs_on_the_handles) {
   BOOST_TEST(seen.last() == end.expected(way));
 }
 
-// D3: also on this way a receive takes its value at the end, and a cancellation in between leaves it.
+// D3: also on this way a receive takes its value at the end, and a cancellation in between leaves
+// it.
 BOOST_AUTO_TEST_CASE(K2_on_the_way_between_two_executors_nothing_is_committed) {
   asio::io_context context;
   task_context own_context;

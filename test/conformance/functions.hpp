@@ -2,8 +2,9 @@
 #ifndef SLUICE_TEST_CONFORMANCE_FUNCTIONS_HPP
 #define SLUICE_TEST_CONFORMANCE_FUNCTIONS_HPP
 
-// The table of all asynchronous functions of the library. Whoever adds a function adds an entry here,
-// and every rule about completions is tested for it; complete.cpp fails for one that is missing.
+// The table of all asynchronous functions of the library. Whoever adds a function adds an entry
+// here, and every rule about completions is tested for it; complete.cpp fails for one that is
+// missing.
 //
 // A test case that is written as
 //
@@ -175,8 +176,8 @@ inline constexpr auto functions = std::make_tuple(
 #undef PASS
 // clang-format on
 
-/// Whether a file tests an entry. How a function takes its values does not matter for what happens to
-/// handlers and executors; a file about those says CONFORMANCE_ONE_FORM_EACH and compiles
+/// Whether a file tests an entry. How a function takes its values does not matter for what happens
+/// to handlers and executors; a file about those says CONFORMANCE_ONE_FORM_EACH and compiles
 /// faster.
 template <class Function>
 constexpr bool is_tested([[maybe_unused]] const Function& function) {

@@ -2,8 +2,9 @@
 #define BOOST_TEST_MODULE conformance_futures
 #define CONFORMANCE_ONE_FORM_EACH
 
-// Each asynchronous function, in each course of its operation, with futures. Their executor could run
-// on the threads of the system context, but nothing here needs those: no thread is ever started.
+// Each asynchronous function, in each course of its operation, with futures. Their executor could
+// run on the threads of the system context, but nothing here needs those: no thread is ever
+// started.
 
 #include "conformance/functions.hpp"
 #include "support/recorder.hpp"

@@ -2,8 +2,9 @@
 #ifndef SLUICE_TEST_CONFORMANCE_HANDLES_HPP
 #define SLUICE_TEST_CONFORMANCE_HANDLES_HPP
 
-// Not every handle can do everything: some can be copied and others cannot, some count what others do
-// not have. What a test asks of a handle it asks here, and where there is no answer it goes without.
+// Not every handle can do everything: some can be copied and others cannot, some count what others
+// do not have. What a test asks of a handle it asks here, and where there is no answer it goes
+// without.
 
 #include <cstddef>
 #include <optional>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_reentrancy
 
-// User code that calls back: no handler, allocator or executor of an operation is called under a lock,
-// whichever asynchronous function it is (K6), so each of them may use the very channel that it serves.
-// And exceptions of handlers: they leave through the executor, and the channel goes on.
+// User code that calls back: no handler, allocator or executor of an operation is called under a
+// lock, whichever asynchronous function it is (K6), so each of them may use the very channel that
+// it serves. And exceptions of handlers: they leave through the executor, and the channel goes on.
 
 #include "conformance/functions.hpp"
 #include "support/recorder.hpp"
@@ -197,7 +197,7 @@ FOR_EACH_FUNCTION(K6_the_executor_of_the_handler_may_use_the_channel) {
   BOOST_TEST(used.calls() > 0);
 }
 
-// Exceptions ----------------------------------------------------------------------------------------
+// Exceptions --------------------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(an_exception_of_a_handler_leaves_through_run) {
   for_each_flavour([&](auto threading) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_steady_state
 
-// In the steady state nothing is allocated per message (K3), neither by the library nor by Asio on its
-// behalf, inside and outside of run(). Every way to memory that this program has is counted.
+// In the steady state nothing is allocated per message (K3), neither by the library nor by Asio on
+// its behalf, inside and outside of run(). Every way to memory that this program has is counted.
 
 #include "support/unit_test.hpp"
 
@@ -99,8 +99,8 @@ using io_executor = asio::io_context::executor_type;
 constexpr int warm_up = 1000;
 constexpr int rounds = 2000;
 
-/// Calls `step(next)` again and again, inside run(): each round calls `next` when it is over. Returns
-/// how many allocations there were after the first rounds.
+/// Calls `step(next)` again and again, inside run(): each round calls `next` when it is over.
+/// Returns how many allocations there were after the first rounds.
 template <class Step>
 std::size_t allocations_of(asio::io_context& context, Step step) {
   std::size_t before = 0;
@@ -209,7 +209,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(K3_a_channel_in_use_allocates_nothing, Executor, e
   BOOST_TEST(count == 0u);
 }
 
-// Begun outside of run(), where Asio's own recycling does not work. What completes them runs inside.
+// Begun outside of run(), where Asio's own recycling does not work. What completes them runs
+// inside.
 template <class Begin>
 std::size_t allocations_outside_run(asio::io_context& context, Begin begin) {
   std::size_t before = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_sync_tokens
 
-// Each asynchronous function, in each course of its operation, with the tokens that block the thread.
-// Another thread makes the operation take its course, at any moment before or after it waits.
+// Each asynchronous function, in each course of its operation, with the tokens that block the
+// thread. Another thread makes the operation take its course, at any moment before or after it
+// waits.
 
 #include "conformance/functions.hpp"
 #include "support/recorder.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_tokens
 
-// Each asynchronous function, in each course of its operation, with every completion token that does
-// not need a C++20 coroutine. Those are in awaitable_tokens.cpp, and futures in futures.cpp.
+// Each asynchronous function, in each course of its operation, with every completion token that
+// does not need a C++20 coroutine. Those are in awaitable_tokens.cpp, and futures in futures.cpp.
 
 #include "conformance/functions.hpp"
 #include "support/recorder.hpp"
@@ -202,7 +202,7 @@ FOR_EACH_FUNCTION(bound_tokens) {
   BOOST_TEST(!signal.slot().has_handler());
 }
 
-// Stackful coroutines -------------------------------------------------------------------------------
+// Stackful coroutines -----------------------------------------------------------------------------
 
 namespace {
 
@@ -262,7 +262,7 @@ FOR_EACH_FUNCTION(as_tuple_of_yield_context) {
   });
 }
 
-// Default tokens ------------------------------------------------------------------------------------
+// Default tokens ----------------------------------------------------------------------------------
 
 FOR_EACH_FUNCTION(as_default_on_a_type) {
   check_token(function, way, [&](auto& end, recorder& seen, auto&) {
@@ -283,7 +283,7 @@ FOR_EACH_FUNCTION(as_default_on_an_object) {
   });
 }
 
-// As tokens are taken by composed operations --------------------------------------------------------
+// As tokens are taken by composed operations ------------------------------------------------------
 
 FOR_EACH_FUNCTION(parallel_group) {
   if (way == course::on_empty_handle) return;
@@ -317,7 +317,8 @@ FOR_EACH_FUNCTION(parallel_group) {
 }
 
 FOR_EACH_FUNCTION(promise) {
-  // Asio's promise moves the results twice: what a moved-from pointer or permit was does not arrive.
+  // Asio's promise moves the results twice: what a moved-from pointer or permit was does not
+  // arrive.
   if constexpr (std::is_same_v<typename Function::signature,
                                void(error_code, std::shared_ptr<const int>)> ||
                 std::is_same_v<typename Function::signature,
@@ -375,7 +376,7 @@ FOR_EACH_FUNCTION(any_completion_handler_with_everything_associated) {
 }
 #endif
 
-// Immediate executors, from Boost 1.82 on -----------------------------------------------------------
+// Immediate executors, from Boost 1.82 on ---------------------------------------------------------
 
 #if BOOST_ASIO_VERSION >= 102700
 FOR_EACH_FUNCTION(K1_a_ready_operation_uses_the_associated_immediate_executor) {
@@ -502,7 +503,7 @@ FOR_EACH_FUNCTION(K4_an_immediate_handler_finds_its_slot_empty) {
 }
 #endif
 
-// Deadlines, from Boost 1.86 on ---------------------------------------------------------------------
+// Deadlines, from Boost 1.86 on -------------------------------------------------------------------
 
 #if BOOST_ASIO_VERSION >= 103200
 FOR_EACH_FUNCTION(cancel_after_a_long_time) {
@@ -539,7 +540,8 @@ FOR_EACH_FUNCTION(cancel_after_no_time) {
   }
 }
 
-// It reports what has happened, so it loses nothing: a message that was not received is still there.
+// It reports what has happened, so it loses nothing: a message that was not received is still
+// there.
 BOOST_AUTO_TEST_CASE(D3_cancel_after_loses_no_message) {
   asio::io_context context;
   auto [tx, rx] = sluice::make_unbounded_channel<int>(context);

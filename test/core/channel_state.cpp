@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE channel_state
 
-// The state of a channel against a plain reference, over every order in which things can happen to it.
-// A sequence of steps that fails is printed.
+// The state of a channel against a plain reference, over every order in which things can happen to
+// it. A sequence of steps that fails is printed.
 
 #include "world.hpp"
 
@@ -23,9 +23,10 @@ using namespace core_test;
 
 constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
-// Exploration --------------------------------------------------------------------------------------
+// Exploration -------------------------------------------------------------------------------------
 
-// Takes the steps and ends the world. `next`, if wanted, is what could have come instead of the end.
+// Takes the steps and ends the world. `next`, if wanted, is what could have come instead of the
+// end.
 void run(std::size_t capacity, const path& steps, const path& alphabet = {}, path* next = nullptr,
          std::string* key = nullptr) {
   try {
@@ -47,8 +48,8 @@ std::size_t deeper() {
   return text != nullptr ? std::strtoul(text, nullptr, 10) : 0;
 }
 
-// Most of what can happen, happens in each kind of channel. So one kind is explored to the full depth,
-// the one in which a mix of steps is most interesting, and the others one step less deep.
+// Most of what can happen, happens in each kind of channel. So one kind is explored to the full
+// depth, the one in which a mix of steps is most interesting, and the others one step less deep.
 std::size_t depth_for(std::size_t capacity, std::size_t most_interesting, std::size_t depth) {
   return depth + deeper() - (capacity == most_interesting ? 0 : 1);
 }
@@ -328,7 +329,7 @@ BOOST_AUTO_TEST_CASE(long_random_sequences) {
 
 #if !defined(SLUICE_TEST_HEAP_IS_TAKEN)
 
-// When memory runs out ------------------------------------------------------------------------------
+// When memory runs out ----------------------------------------------------------------------------
 
 namespace {
 
@@ -456,7 +457,8 @@ BOOST_FIXTURE_TEST_CASE(pending_sends_wait_for_memory_in_their_order, memory_fix
   BOOST_TEST(receive_now(*channel) == 0);
 }
 
-// Memory comes and goes at random while values go through; whatever was accepted comes out, in order.
+// Memory comes and goes at random while values go through; whatever was accepted comes out, in
+// order.
 BOOST_FIXTURE_TEST_CASE(nothing_is_lost_when_memory_comes_and_goes, memory_fixture) {
   std::mt19937 random(11);
   std::size_t out_of_memory = 0;

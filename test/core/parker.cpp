@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_deadline_of_another_clock_decides) {
   other.join();
 }
 
-// What overflows elsewhere -------------------------------------------------------------------------
+// What overflows elsewhere ------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(B2_no_duration_is_too_long) {
   using clock = steady_clock;

@@ -2,9 +2,9 @@
 #ifndef SLUICE_TEST_CORE_REFERENCE_HPP
 #define SLUICE_TEST_CORE_REFERENCE_HPP
 
-// A channel as its rules describe it (D1 to D7, C1 to C5, K4, K5, P1, P2), with none of the mechanism
-// of the real one: values, and a list of parties that wait. After each step follow() works out from
-// scratch what has to happen now, so it cannot forget to hand something on.
+// A channel as its rules describe it (D1 to D7, C1 to C5, K4, K5, P1, P2), with none of the
+// mechanism of the real one: values, and a list of parties that wait. After each step follow()
+// works out from scratch what has to happen now, so it cannot forget to hand something on.
 
 #include <sluice/detail/core/waiter.hpp>
 
@@ -143,8 +143,8 @@ class reference {
     return next_in(role::send) == places && next_in(role::reserve) == places;
   }
 
-  /// Whether a send that cannot wait may pass. D7: at a rendezvous a place is what a waiting receive
-  /// lends that has been promised nothing.
+  /// Whether a send that cannot wait may pass. D7: at a rendezvous a place is what a waiting
+  /// receive lends that has been promised nothing.
   bool has_place() const {
     if (closed || !is_line_empty()) return false;
     return capacity == 0 ? next_in(role::receive) != places : has_free(1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE core_short_mutex
 
-// The mutex of one byte: it excludes, it lets sleepers sleep and wakes them, and it may go as soon as it
-// has been given back.
+// The mutex of one byte: it excludes, it lets sleepers sleep and wakes them, and it may go as soon
+// as it has been given back.
 
 #include <sluice/detail/core/short_mutex.hpp>
 

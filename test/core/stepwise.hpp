@@ -2,10 +2,10 @@
 #ifndef SLUICE_TEST_CORE_STEPWISE_HPP
 #define SLUICE_TEST_CORE_STEPWISE_HPP
 
-// What a state is made of when one thread plays all the others: a lock that knows whether it is held,
-// values that are accounted for, and memory that can run out. To be included by one source file of a
-// program, since it replaces the global operator new, unless a sanitizer does so that suffers no other:
-// then memory never runs out, and nobody counts it.
+// What a state is made of when one thread plays all the others: a lock that knows whether it is
+// held, values that are accounted for, and memory that can run out. To be included by one source
+// file of a program, since it replaces the global operator new, unless a sanitizer does so that
+// suffers no other: then memory never runs out, and nobody counts it.
 
 #include <sluice/threading.hpp>
 

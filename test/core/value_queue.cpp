@@ -149,7 +149,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(values_come_out_in_the_order_they_went_in, T, valu
   BOOST_TEST(queue.empty());
 }
 
-// For each fill that lies about a boundary: filled, drained by some, filled again, and destroyed with
+// For each fill that lies about a boundary: filled, drained by some, filled again, and destroyed
+// with
 
 // whatever it holds then.
 
@@ -234,7 +235,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(exchanged_contents_go_on_in_the_other_queue, T, va
 
 #if !defined(SLUICE_TEST_HEAP_IS_TAKEN)
 
-// The memory it takes -------------------------------------------------------------------------------
+// The memory it takes -----------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE_TEMPLATE(a_push_without_memory_changes_nothing, T, value_types) {
   clean_up_check<T> check;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE wait_queue
 
-// The line in which waiters stand against a plain list; the list of those who are woken; and the link
-// between a waiter and its cancellation handler.
+// The line in which waiters stand against a plain list; the list of those who are woken; and the
+// link between a waiter and its cancellation handler.
 
 #include <sluice/detail/core/waiter.hpp>
 

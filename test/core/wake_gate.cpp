@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE wake_gate
 
-// The gate that a dying context waits at. First every short sequence of entering, leaving and turning
-// against a plain list of who is inside; then with threads.
+// The gate that a dying context waits at. First every short sequence of entering, leaving and
+// turning against a plain list of who is inside; then with threads.
 
 #include <sluice/detail/core/wake_gate.hpp>
 #include <sluice/threading.hpp>

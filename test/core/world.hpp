@@ -2,12 +2,12 @@
 #ifndef SLUICE_TEST_CORE_WORLD_HPP
 #define SLUICE_TEST_CORE_WORLD_HPP
 
-// A channel state and its reference, side by side. Each step is taken on both, and all there is to see
-// is compared.
+// A channel state and its reference, side by side. Each step is taken on both, and all there is to
+// see is compared.
 //
-// The lock makes each function of the state one step, so all that threads can do to it is a sequence
-// of such steps. Waiters are played: they are told to wake up, and come back when the sequence says
-// so, with anything in between.
+// The lock makes each function of the state one step, so all that threads can do to it is a
+// sequence of such steps. Waiters are played: they are told to wake up, and come back when the
+// sequence says so, with anything in between.
 
 #include "reference.hpp"
 #include "stepwise.hpp"
@@ -34,7 +34,7 @@ using boost::system::error_code;
 using core::started;
 using small = message<8>;
 
-// Steps --------------------------------------------------------------------------------------------
+// Steps -------------------------------------------------------------------------------------------
 
 enum class act : unsigned char {
   try_send,
@@ -86,8 +86,8 @@ inline std::string text_of(const path& steps) {
 }
 
 // There are two contexts. An operation lives in one of them, or its I/O object in the first and its
-// handler in the second. It is begun through one of two handles. Its executor may be one that refuses
-// whatever it is given.
+// handler in the second. It is begun through one of two handles. Its executor may be one that
+// refuses whatever it is given.
 constexpr unsigned char in_first = 0;
 constexpr unsigned char in_second = 1;
 constexpr unsigned char in_both = 2;
@@ -110,7 +110,7 @@ inline void expect(bool holds, const char* what) {
   if (!holds) throw broken{what};
 }
 
-// A channel and its reference ----------------------------------------------------------------------
+// A channel and its reference ---------------------------------------------------------------------
 
 class world {
  public:

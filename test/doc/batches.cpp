@@ -68,7 +68,7 @@ class table {
   int inserts = 0;
 };
 
-// --- async_send_all -------------------------------------------------------------------------------
+// --- async_send_all ------------------------------------------------------------------------------
 
 // tag::send_all[]
 asio::awaitable<void> send_page(sluice::sender<row> tx, std::vector<row> page) {
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_send_counts_what_it_sent) {
   BOOST_TEST(rx.size() == 3u);
 }
 
-// --- try_receive_some -----------------------------------------------------------------------------
+// --- try_receive_some ----------------------------------------------------------------------------
 
 // tag::try_receive_some[]
 /// What is there now, without waiting. `ended` tells that nothing more will come.
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(what_is_there_is_taken_without_waiting) {
   BOOST_TEST(rows.back().number == 1200);
 }
 
-// --- async_for_each -------------------------------------------------------------------------------
+// --- async_for_each ------------------------------------------------------------------------------
 
 // tag::for_each[]
 asio::awaitable<long> total(sluice::receiver<row> rx) {

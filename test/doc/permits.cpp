@@ -158,7 +158,8 @@ BOOST_AUTO_TEST_CASE(there_is_a_place_for_all_or_none_is_sent) {
 }
 
 // tag::last_word[]
-/// Says how a piece of work ended, also if it is given up. The place for that is there from the start.
+/// Says how a piece of work ended, also if it is given up. The place for that is there from the
+/// start.
 class report {
  public:
   report(const std::string& name, sluice::permit<std::string> place)

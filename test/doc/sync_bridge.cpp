@@ -94,7 +94,8 @@ class device {
 };
 
 // tag::elsewhere[]
-/// Ends the thread that reads when nobody can receive any more, or when it has let go of its sender.
+/// Ends the thread that reads when nobody can receive any more, or when it has let go of its
+/// sender.
 void stop_when_unheard(sluice::sender<std::string>& lines, device& input) {
   lines.async_wait_closed([&input](sluice::error_code) { input.stop(); });  // keeps nothing open
 }

@@ -47,7 +47,8 @@
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-// Asio counts the copies of a type-erased executor with a fence, which ThreadSanitizer does not know.
+// Asio counts the copies of a type-erased executor with a fence, which ThreadSanitizer does not
+// know.
 extern "C" const char* __tsan_default_suppressions() {
   return "race:boost::asio::execution::detail::shared_target_executor";
 }
@@ -75,7 +76,7 @@ class random_choice {
   std::mt19937 engine_;
 };
 
-// Letters, and what becomes of them ----------------------------------------------------------------
+// Letters, and what becomes of them ---------------------------------------------------------------
 
 /// The ends of all letters of a round. Any thread may write.
 class account {
@@ -169,7 +170,7 @@ using sender = sluice::sender<letter>;
 using receiver = sluice::receiver<letter>;
 using weak_sender = sluice::weak_sender<letter>;
 
-// A round ------------------------------------------------------------------------------------------
+// A round -----------------------------------------------------------------------------------------
 
 /// Who is still there, and who waits for them to go.
 class attendance {
@@ -572,7 +573,7 @@ asio::awaitable<void> produce(round_state& r, sender tx, attendance::badge) {
 
 #endif
 
-// Contexts that live for a moment ------------------------------------------------------------------
+// Contexts that live for a moment -----------------------------------------------------------------
 
 /// What a thread needs that makes contexts, begins operations in them, and destroys them.
 struct short_lived {
@@ -821,7 +822,8 @@ result play_round(std::uint32_t seed) {
     }
   }
   // Producers leave when they have no letter left, or find the channel closed; consumers when they
-  // have had enough, or at the end. What holds on to the channel otherwise lets go when told to stop.
+  // have had enough, or at the end. What holds on to the channel otherwise lets go when told to
+  // stop.
   if (how == ending::receivers_leave)
     r.present.wait_for_either();
   else

@@ -2,8 +2,8 @@
 #ifndef SLUICE_TEST_SUPPORT_RECORDER_HPP
 #define SLUICE_TEST_SUPPORT_RECORDER_HPP
 
-// Writes down how one operation ended: what its handler was called with, where, and whether that was
-// from inside a function of the library. Unlike a probe it can be asked, and waited for, by any
+// Writes down how one operation ended: what its handler was called with, where, and whether that
+// was from inside a function of the library. Unlike a probe it can be asked, and waited for, by any
 // thread, it takes every completion signature, and its handler carries nothing of its own: what is
 // associated with it is bound by the test.
 
@@ -21,7 +21,7 @@
 
 namespace support {
 
-// Whether this thread is inside a function of the library ------------------------------------------
+// Whether this thread is inside a function of the library -----------------------------------------
 
 inline thread_local int library_calls = 0;
 
@@ -37,7 +37,7 @@ decltype(auto) in_library(F&& f) {
   return std::forward<F>(f)();
 }
 
-// What an operation ended with ---------------------------------------------------------------------
+// What an operation ended with --------------------------------------------------------------------
 
 /// The error, and whether anything else came with it: a value, a number other than zero.
 struct result {

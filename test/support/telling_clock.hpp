@@ -2,8 +2,8 @@
 #ifndef SLUICE_TEST_SUPPORT_TELLING_CLOCK_HPP
 #define SLUICE_TEST_SUPPORT_TELLING_CLOCK_HPP
 
-// A clock that tells the test when a thread that blocks until a moment of it begins to wait: what it
-// waits for has been begun, and then the clock is asked. The time is what the test says.
+// A clock that tells the test when a thread that blocks until a moment of it begins to wait: what
+// it waits for has been begun, and then the clock is asked. The time is what the test says.
 
 #include <atomic>
 #include <chrono>

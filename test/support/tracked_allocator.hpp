@@ -2,8 +2,8 @@
 #ifndef SLUICE_TEST_SUPPORT_TRACKED_ALLOCATOR_HPP
 #define SLUICE_TEST_SUPPORT_TRACKED_ALLOCATOR_HPP
 
-// An allocator that keeps a log of its blocks, and can be told to fail. Each block knows by whom and
-// how large it was allocated, so that one that is given back wrongly is noticed.
+// An allocator that keeps a log of its blocks, and can be told to fail. Each block knows by whom
+// and how large it was allocated, so that one that is given back wrongly is noticed.
 
 #include <atomic>
 #include <cstddef>

@@ -3,8 +3,8 @@
 #define SLUICE_TEST_SUPPORT_TRACKED_EXECUTOR_HPP
 
 // An executor that passes everything on to another one and keeps a log of it: what it was given to
-// execute and under which conditions, how many of its copies count as outstanding work, and, on each
-// thread, that it is the one that runs.
+// execute and under which conditions, how many of its copies count as outstanding work, and, on
+// each thread, that it is the one that runs.
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/query.hpp>

@@ -2,12 +2,12 @@
 #ifndef SLUICE_DETAIL_BATCH_STEP_HPP
 #define SLUICE_DETAIL_BATCH_STEP_HPP
 
-// Receives that take several messages at once. Both wait like a plain receive, and when they are woken
-// they take what is there.
+// Receives that take several messages at once. Both wait like a plain receive, and when they are
+// woken they take what is there.
 //
-// A vector with the standard allocator is appended to under the lock, which then runs no code but the
-// move of a message: room is made before. In all other cases the messages are claimed first
-// and then passed on one by one without the lock, to a function, or to an allocator that wants to
+// A vector with the standard allocator is appended to under the lock, which then runs no code but
+// the move of a message: room is made before. In all other cases the messages are claimed first and
+// then passed on one by one without the lock, to a function, or to an allocator that wants to
 // construct them itself.
 
 #include <sluice/detail/core/channel_state.hpp>
@@ -123,8 +123,8 @@ class batch_receiver {
     };
   }
 
-  /// The vector has been filled up, and may have been too small for what there is. Should it be unable
-  /// to grow, this is it.
+  /// The vector has been filled up, and may have been too small for what there is. Should it be
+  /// unable to grow, this is it.
   void take_more(State& state, std::size_t& taken) {
     const std::size_t most = most_ - taken;
     std::size_t found = 0;

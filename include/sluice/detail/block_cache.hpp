@@ -2,12 +2,12 @@
 #ifndef SLUICE_DETAIL_BLOCK_CACHE_HPP
 #define SLUICE_DETAIL_BLOCK_CACHE_HPP
 
-// Where operations come from if their handlers bring no allocator. Asio's own recycling does nothing on
-// threads that are not inside run(), and keeps two blocks on those that are.
+// Where operations come from if their handlers bring no allocator. Asio's own recycling does
+// nothing on threads that are not inside run(), and keeps two blocks on those that are.
 //
-// Each thread keeps some blocks of each size. An operation often ends on another thread than it began
-// on; so what one thread has too much of goes, in bundles, to a store that all threads share, and
-// from there to those who have none. Both are limited, so memory goes back after a burst.
+// Each thread keeps some blocks of each size. An operation often ends on another thread than it
+// began on; so what one thread has too much of goes, in bundles, to a store that all threads share,
+// and from there to those who have none. Both are limited, so memory goes back after a burst.
 //
 // A block that is kept holds the link to the next one. The store is protected by its mutex.
 

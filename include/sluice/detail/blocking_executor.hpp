@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_BLOCKING_EXECUTOR_HPP
 #define SLUICE_DETAIL_BLOCKING_EXECUTOR_HPP
 
-// The executor of a thread that is blocked: what is submitted to it runs on that thread, in order, as
-// long as the thread waits. It must not be used after the handler it is associated with has been
+// The executor of a thread that is blocked: what is submitted to it runs on that thread, in order,
+// as long as the thread waits. It must not be used after the handler it is associated with has been
 // called or destroyed.
 //
 // An operation of ours that is woken is kept in the `workbench` itself, on the stack of the thread.

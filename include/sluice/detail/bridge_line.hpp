@@ -4,13 +4,13 @@
 
 // The line of functions that wait at a bridge to be run on its executor, one after the other.
 //
-// While there are any, exactly one `bridge_runner` is with the executor, or is running. It takes the
-// first, runs it, and so on. A runner that is destroyed instead of being run tells that the context is
-// gone: then the whole line is refused.
+// While there are any, exactly one `bridge_runner` is with the executor, or is running. It takes
+// the first, runs it, and so on. A runner that is destroyed instead of being run tells that the
+// context is gone: then the whole line is refused.
 //
-// A job is, in turn, in the line; with the runner, which runs it; over. Or it is taken out of the line,
-// and refused, by whoever has taken it out. `mutex_` protects the line, its size and the two flags. Jobs are run,
-// refused and destroyed without it.
+// A job is, in turn, in the line; with the runner, which runs it; over. Or it is taken out of the
+// line, and refused, by whoever has taken it out. `mutex_` protects the line, its size and the two
+// flags. Jobs are run, refused and destroyed without it.
 
 #include <sluice/detail/core/deadline.hpp>
 #include <sluice/detail/core/parker.hpp>
@@ -168,8 +168,8 @@ class bridge_line {
   bool closed_ = false;
 };
 
-/// Which lines this thread runs: the innermost, and those that it runs inside of. Executors that cannot
-/// tell where they run need it; it belongs to the thread.
+/// Which lines this thread runs: the innermost, and those that it runs inside of. Executors that
+/// cannot tell where they run need it; it belongs to the thread.
 class running_line {
  public:
   explicit running_line(const bridge_line& line) noexcept
@@ -323,7 +323,8 @@ class returned<void> {
   void get_if_any() {}
 };
 
-/// A function that a thread waits for. It lies on the stack of that thread, and refers to the function.
+/// A function that a thread waits for. It lies on the stack of that thread, and refers to the
+/// function.
 template <class Function>
 class called_job final : public bridge_job {
  public:

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_BROADCAST_END_HPP
 #define SLUICE_DETAIL_BROADCAST_END_HPP
 
-// What the handles of a broadcast have in common. Those of the sending end share the state itself; the
-// one of a subscriber shares its subscription, through which it reaches the state.
+// What the handles of a broadcast have in common. Those of the sending end share the state itself;
+// the one of a subscriber shares its subscription, through which it reaches the state.
 
 #include <sluice/detail/core/broadcast_state.hpp>
 #include <sluice/detail/handle.hpp>

@@ -21,8 +21,8 @@
 
 namespace sluice::detail {
 
-/// Who has seen the end may read the reason for it, and nobody else: the handle, and the subscription
-/// with it, may be gone after a message was copied. No subscription: an empty handle.
+/// Who has seen the end may read the reason for it, and nobody else: the handle, and the
+/// subscription with it, may be gone after a message was copied. No subscription: an empty handle.
 template <class Subscription>
 error_code to_error_code(core::received seen, const Subscription* sub) noexcept {
   switch (seen) {
@@ -80,7 +80,8 @@ class broadcast_receive_step
   const core::state_ref<Subscription> subscription_;
 };
 
-/// `Source` is T for a send that owns its message, or T& for one whose message stays with the caller.
+/// `Source` is T for a send that owns its message, or T& for one whose message stays with the
+/// caller.
 template <class T, class Source, class State>
 class broadcast_send_step : public step<State, core::broadcast_send_waiter<T>> {
   using base = step<State, core::broadcast_send_waiter<T>>;

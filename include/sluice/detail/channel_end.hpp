@@ -56,7 +56,8 @@ class channel_end : private requires_message_type<T>,
   void close() noexcept { close(error_code()); }
 
   /// Closes the channel, and receivers see `reason` where they would see the end of the stream. The
-  /// first reason stays; no error and `error::closed` mean none. Senders see `error::closed` always.
+  /// first reason stays; no error and `error::closed` mean none. Senders see `error::closed`
+  /// always.
   void close(error_code reason) noexcept {
     if (this->state_)
       this->state_->close(reason == error_code(error::closed) ? error_code() : reason);

@@ -104,8 +104,8 @@ struct copies_if<false> {
   copies_if& operator=(copies_if&&) = default;
 };
 
-/// Values that belong to a send. A vector claims that it can be copied whatever it holds, so a token
-/// that stores the send could not tell how often it can be started.
+/// Values that belong to a send. A vector claims that it can be copied whatever it holds, so a
+/// token that stores the send could not tell how often it can be started.
 template <class T>
 class owned_values : copies_if<std::is_copy_constructible_v<T>> {
  public:

@@ -133,9 +133,9 @@ struct anchor_executor {
 
 /// The service through which a context announces its end.
 /**
- * Services are shut down in the reverse order of their creation. That of the strands has to be older
- * than this one, because wake-ups may be posting to strands until this one has been shut down. To
- * make a strand is the public way to make that service.
+ * Services are shut down in the reverse order of their creation. That of the strands has to be
+ * older than this one, because wake-ups may be posting to strands until this one has been shut
+ * down. To make a strand is the public way to make that service.
  */
 class context_service final : public asio::execution_context::service {
  public:

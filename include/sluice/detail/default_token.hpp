@@ -43,8 +43,8 @@ struct default_token<Executor, std::void_t<typename Executor::default_completion
 template <class Executor>
 using default_token_t = typename default_token<Executor>::type;
 
-/// Whether a token begins its operation while the handle is sure to live, so that the operation need
-/// not hold on to the channel before.
+/// Whether a token begins its operation while the handle is sure to live, so that the operation
+/// need not hold on to the channel before.
 /**
  * Coroutines borrow the handle until they are awaited, as with Asio's own I/O objects. Adapters
  * around the token are templates with the token as their first argument.

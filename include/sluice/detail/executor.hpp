@@ -70,9 +70,10 @@ struct names_context<Executor, std::void_t<decltype(asio::query(std::declval<con
 
 /// The executor that Asio associates with std::future handlers.
 /**
- * It does its work anywhere if it is dispatched to, but to post to it, or only to ask for its context,
- * starts the system's thread pool; a future must not cost a process its first threads. There is no
- * public name for it. What gives it away is its second template argument, a blocking property.
+ * It does its work anywhere if it is dispatched to, but to post to it, or only to ask for its
+ * context, starts the system's thread pool; a future must not cost a process its first threads.
+ * There is no public name for it. What gives it away is its second template argument, a blocking
+ * property.
  */
 template <class Executor>
 struct is_future_executor : std::false_type {};

@@ -19,10 +19,11 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 
 // The form of async_for_each whose function is a coroutine: a loop in a coroutine of its own, which
-// takes one message at a time, since what it had in its hands would wait for the function meanwhile.
+// takes one message at a time, since what it had in its hands would wait for the function
+// meanwhile.
 //
-// While the function runs nothing waits at the channel. A waiter that is busy all the time stands for
-// the loop there, so that cancel() reaches it.
+// While the function runs nothing waits at the channel. A waiter that is busy all the time stands
+// for the loop there, so that cancel() reaches it.
 
 #include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/initiation.hpp>

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_FRAME_ARENA_HPP
 #define SLUICE_DETAIL_FRAME_ARENA_HPP
 
-// Memory for one operation, in the frame of the thread that waits for it. The first block that fits is
-// taken from there, all others from the heap.
+// Memory for one operation, in the frame of the thread that waits for it. The first block that fits
+// is taken from there, all others from the heap.
 //
 // To give the block back does not touch the frame, which may be gone by then.
 

@@ -3,14 +3,15 @@
 #define SLUICE_DETAIL_HANDLE_HPP
 
 // What all handles have in common: a counted share of a state, an executor, and a number by which
-// cancel() knows the operations that were begun through this handle. Moving a handle moves the number
-// along; copying one gives the copy a number of its own.
+// cancel() knows the operations that were begun through this handle. Moving a handle moves the
+// number along; copying one gives the copy a number of its own.
 //
 // `Role` says how the handles of one end are counted: add(state) counts one and returns its number,
 // remove(state) ends it.
 //
 // A moved-from handle is empty but keeps its executor, so that an operation that is begun on it can
-// still say `closed`. An operation on a default-constructed handle completes on the system executor.
+// still say `closed`. An operation on a default-constructed handle completes on the system
+// executor.
 
 #include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/initiation.hpp>

@@ -2,13 +2,13 @@
 #ifndef SLUICE_DETAIL_IN_PLACE_SLOT_HPP
 #define SLUICE_DETAIL_IN_PLACE_SLOT_HPP
 
-// A cancellation signal that keeps its handler in itself, so that a deadline allocates nothing. Only a
-// handler that is too large goes to the heap.
+// A cancellation signal that keeps its handler in itself, so that a deadline allocates nothing.
+// Only a handler that is too large goes to the heap.
 //
-// Unlike Asio's own it is synchronised: a handler that is bound to another executor completes there,
-// and takes its cancellation handler away, while the thread whose deadline passes may be emitting. An
-// executor that runs inline completes inside emit(), on the same thread; hence a recursive mutex. It
-// protects all fields.
+// Unlike Asio's own it is synchronised: a handler that is bound to another executor completes
+// there, and takes its cancellation handler away, while the thread whose deadline passes may be
+// emitting. An executor that runs inline completes inside emit(), on the same thread; hence a
+// recursive mutex. It protects all fields.
 
 #include <boost/asio/cancellation_type.hpp>
 

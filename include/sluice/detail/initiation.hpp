@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_INITIATION_HPP
 #define SLUICE_DETAIL_INITIATION_HPP
 
-// The objects that initiating functions hand to completion tokens. A token may begin the operation at
-// once, or store the initiation and begin later, or more than once, or never; the handle may be
+// The objects that initiating functions hand to completion tokens. A token may begin the operation
+// at once, or store the initiation and begin later, or more than once, or never; the handle may be
 // moved or gone by then. So an initiation shares the state and not the handle, except with
 // coroutines, whose awaitables borrow the handle as those of Asio's own I/O objects do.
 
@@ -51,7 +51,8 @@ struct channel_access {
   }
 };
 
-/// The handle an operation is begun through, and whether it was tried just before, and was not ready.
+/// The handle an operation is begun through, and whether it was tried just before, and was not
+/// ready.
 struct origin {
   std::uint64_t owner;
   bool tried;
@@ -134,8 +135,8 @@ struct sender_share {
   }
 };
 
-/// Whether an operation that is ready has its effect when it is begun, as sends have, and not when it
-/// completes. Then to try first changes nothing for those who may cancel it.
+/// Whether an operation that is ready has its effect when it is begun, as sends have, and not when
+/// it completes. Then to try first changes nothing for those who may cancel it.
 template <class Start, class = void>
 struct takes_effect_at_start : std::false_type {};
 
@@ -187,8 +188,8 @@ class channel_initiation {
     begin(state_, std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
   }
 
-  // A started operation stands for itself: what its initiation kept open is given back at once, even
-  // if somebody still stores the initiation.
+  // A started operation stands for itself: what its initiation kept open is given back at once,
+  // even if somebody still stores the initiation.
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) && {
     const loan<State, Count> given = state_.take();
@@ -225,8 +226,8 @@ struct kept_handle {
   executor_holder<typename Handle::executor_type> executor;
 };
 
-/// Begins an operation whose token borrows the handle until it begins, or takes a temporary one along:
-/// `Holder` is a pointer to the handle, or the handle.
+/// Begins an operation whose token borrows the handle until it begins, or takes a temporary one
+/// along: `Holder` is a pointer to the handle, or the handle.
 template <class Start, class Handle, class Holder>
 class handle_initiation {
  public:

@@ -5,16 +5,16 @@
 // The one asynchronous operation. What it does is a `Step`, the part that talks to a core state:
 //
 //   Step::start()            stands in line, or is ready at once
-//   Step::finish(...)        commits, on the handler's executor, as the last step before the handler
-//   Step::wait_again()       for steps whose promise may have come to nothing
+//   Step::finish(...)        commits, on the handler's executor, as the last step before the
+//   handler Step::wait_again()       for steps whose promise may have come to nothing
 //   Step::abandon()          gives back what it was promised
 //
 // What it adds is everything Asio asks for: the handler and its executor, outstanding work, memory
 // from the associated allocator, the cancellation slot, and the contexts it must not outlive.
 //
-// An operation has exactly one owner: the queue it stands in, then the thread that wakes it, then the
-// `posted` function object, then complete(). Only the owner touches it, except for the fields of
-// core::waiter, which the lock of the state protects.
+// An operation has exactly one owner: the queue it stands in, then the thread that wakes it, then
+// the `posted` function object, then complete(). Only the owner touches it, except for the fields
+// of core::waiter, which the lock of the state protects.
 
 #include <sluice/detail/block_cache.hpp>
 #include <sluice/detail/context_service.hpp>
@@ -137,8 +137,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   ~operation() = default;
 
   // An operation that is ready is submitted as it is. Only one that has to wait counts as work: to
-  // count up and down again would stop a context that has no other work, and is not running yet. One
-  // that was not ready just now, and is by now, might as well have begun earlier, and waited.
+  // count up and down again would stop a context that has no other work, and is not running yet.
+  // One that was not ready just now, and is by now, might as well have begun earlier, and waited.
   void launch(bool was_tried) {
     std::unique_ptr<operation, dropper> unbegun(this);
     track_creation();
@@ -206,7 +206,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     return asio::get_associated_allocator(handler_, recycling_allocator<void>());
   }
 
-  /// Where an executor is to keep the submission: a place in here, if the handler brings no allocator.
+  /// Where an executor is to keep the submission: a place in here, if the handler brings no
+  /// allocator.
   auto submission_memory() noexcept {
     if constexpr (is_recycled)
       return submission_allocator<void>(buffer_);
@@ -230,8 +231,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   void submit() {
     if (!io_executor_) return submit_handler();
     const work<IoExecutor> io_work(std::move(io_work_));
-    // From now on it lives in the handler's context, and the other one may go. Should it have to wait
-    // again it counts as work there only if it can still name it.
+    // From now on it lives in the handler's context, and the other one may go. Should it have to
+    // wait again it counts as work there only if it can still name it.
     if (can_be_posted_to<handler_executor> && !one_context_ && !may_outlive_context(*io_executor_))
       io_executor_.reset();
     submit_handler();
@@ -317,8 +318,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
         std::move(result));
   }
 
-  /// Calls finish(), which runs user code in some steps. An exception ends the operation, and leaves
-  /// through the executor.
+  /// Calls finish(), which runs user code in some steps. An exception ends the operation, and
+  /// leaves through the executor.
   core::outcome finish_guarded(typename Step::result_type& result, bool& linked, unsigned& phase) {
     if constexpr (noexcept(this->finish(result, linked, phase))) {
       return this->finish(result, linked, phase);

@@ -4,9 +4,9 @@
 
 // The ready path: an operation that can complete at once does so without becoming an operation.
 //
-// A handler that carries `ready_path_type` asks an initiation of ours to try, and nothing more: if the
-// operation is ready the handler is called from within the initiation, else it is not called and
-// nothing has happened. The request is an associator, which Asio's adapters (as_tuple,
+// A handler that carries `ready_path_type` asks an initiation of ours to try, and nothing more: if
+// the operation is ready the handler is called from within the initiation, else it is not called
+// and nothing has happened. The request is an associator, which Asio's adapters (as_tuple,
 // redirect_error) forward from the handler that they wrap.
 //
 // Only a token that has suspended nothing may ask, because its handler runs before the initiating

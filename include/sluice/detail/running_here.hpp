@@ -5,9 +5,9 @@
 // Whether this thread runs an executor, so that to block it may be to wait for itself.
 //
 // Of a strand the context below counts, too. A thread of the context that blocks for a strand of it
-// is one that the strand may need: with one thread the program would hang, with more it would hang on
-// the day when all of them block. An executor that answers neither for itself nor for an inner one,
-// like the system executor, is never said to run here.
+// is one that the strand may need: with one thread the program would hang, with more it would hang
+// on the day when all of them block. An executor that answers neither for itself nor for an inner
+// one, like the system executor, is never said to run here.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution.hpp>
@@ -119,7 +119,7 @@ bool is_running_here(const Executor& ex) noexcept {
   }
 }
 
-// Which executor an initiation would wait for --------------------------------------------------------
+// Which executor an initiation would wait for -----------------------------------------------------
 
 template <class Initiation, class = void>
 struct has_optional_executor : std::false_type {};

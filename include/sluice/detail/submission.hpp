@@ -2,9 +2,10 @@
 #ifndef SLUICE_DETAIL_SUBMISSION_HPP
 #define SLUICE_DETAIL_SUBMISSION_HPP
 
-// The memory in which an executor keeps an operation that is on its way through its queue: a part of
-// the operation itself. The executors for which it is used, those of io_context and thread_pool, give
-// it back before they run or destroy what they were given, and so before the operation can be gone.
+// The memory in which an executor keeps an operation that is on its way through its queue: a part
+// of the operation itself. The executors for which it is used, those of io_context and thread_pool,
+// give it back before they run or destroy what they were given, and so before the operation can be
+// gone.
 
 #include <sluice/detail/block_cache.hpp>
 

@@ -2,14 +2,14 @@
 #ifndef SLUICE_DETAIL_SYNC_CALL_HPP
 #define SLUICE_DETAIL_SYNC_CALL_HPP
 
-// A call that blocks its thread until an asynchronous operation is over. Everything the operation asks
-// of its handler lies in the frame of that thread: the executor, on which the thread itself does the
-// work, memory, and with a deadline the cancellation slot. So a message is taken by the thread that
-// wants it, no other executor has to be running, and nothing is allocated.
+// A call that blocks its thread until an asynchronous operation is over. Everything the operation
+// asks of its handler lies in the frame of that thread: the executor, on which the thread itself
+// does the work, memory, and with a deadline the cancellation slot. So a message is taken by the
+// thread that wants it, no other executor has to be running, and nothing is allocated.
 //
 // The operation is over when the handler has been called, or has been destroyed without that, as a
-// context does that is destroyed. Until then the frame must stay: whatever happens, an exception from
-// what runs here included, the thread goes on waiting for that.
+// context does that is destroyed. Until then the frame must stay: whatever happens, an exception
+// from what runs here included, the thread goes on waiting for that.
 
 #include <sluice/detail/blocking_executor.hpp>
 #include <sluice/detail/completion_result.hpp>
@@ -57,8 +57,8 @@ class lingering_signal {
 };
 
 /// Whether a cancellation may arrive when the operation is over. Up to Boost 1.82 Asio's coroutines
-/// bring it to their executor together with a pointer into the signal. They are known by the exception
-/// that they complete with, unless an operation of ours has made them.
+/// bring it to their executor together with a pointer into the signal. They are known by the
+/// exception that they complete with, unless an operation of ours has made them.
 template <class Ours, class... Args>
 constexpr bool may_be_cancelled_late() {
 #if BOOST_ASIO_VERSION < 102800
@@ -228,8 +228,8 @@ inline constexpr bool stays_as_it_is =
     std::is_lvalue_reference_v<Argument> || std::is_trivially_copyable_v<std::decay_t<Argument>> ||
     asio::execution::is_executor<std::decay_t<Argument>>::value;
 
-/// Whether an initiation can be asked, with these arguments, if its operation is ready. Those of the
-/// operation are only used if it is; those that adapters add in front would be lost.
+/// Whether an initiation can be asked, with these arguments, if its operation is ready. Those of
+/// the operation are only used if it is; those that adapters add in front would be lost.
 template <class Ours, class... Arguments>
 constexpr bool can_be_asked() {
   if constexpr (std::is_void_v<Ours> || sizeof...(Arguments) == 0) {
@@ -242,8 +242,8 @@ constexpr bool can_be_asked() {
   }
 }
 
-/// Whether an operation whose time is over looks once more. What takes effect as it begins has stood
-/// in line until then; part of it may even have happened, as with a send of several values.
+/// Whether an operation whose time is over looks once more. What takes effect as it begins has
+/// stood in line until then; part of it may even have happened, as with a send of several values.
 template <class Ours, class... Arguments>
 constexpr bool takes_one_last_look() {
   if constexpr (can_be_asked<Ours, Arguments...>())

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_SYNC_END_HPP
 #define SLUICE_DETAIL_SYNC_END_HPP
 
-// What the two blocking ends have in common: an end of a channel, and all of it that neither blocks nor
-// is asynchronous.
+// What the two blocking ends have in common: an end of a channel, and all of it that neither blocks
+// nor is asynchronous.
 
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>

@@ -50,8 +50,8 @@ class watch_end : public handle<core::watch_state<T, Threading>, Role, Executor>
   using value_type = T;
   using threading_type = Threading;
 
-  /// Whether nothing can be sent any more: close() was called, or the last sender has gone. True for
-  /// an empty handle. That nobody watches does not count.
+  /// Whether nothing can be sent any more: close() was called, or the last sender has gone. True
+  /// for an empty handle. That nobody watches does not count.
   [[nodiscard]] bool is_closed() const noexcept { return look().closed; }
 
   [[nodiscard]] std::size_t sender_count() const noexcept { return look().senders; }

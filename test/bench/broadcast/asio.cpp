@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// asio      a concurrent_channel for each receiver, with use_awaitable, typed on io_context's executor
-// asio-try  the same, but what can be done at once is done by try_send and try_receive
+// asio      a concurrent_channel for each receiver, with use_awaitable, typed on io_context's
+// executor asio-try  the same, but what can be done at once is done by try_send and try_receive
 
 #include "broadcast/broadcast.hpp"
 #include "frame/run_context.hpp"

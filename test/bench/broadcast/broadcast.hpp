@@ -31,7 +31,8 @@ constexpr std::size_t broadcast_capacity = 1024;
 /// After so many messages a sender that never waits gives the receivers a turn.
 constexpr message burst = 64;
 
-/// Registers a peer. It is told how many messages to send, and returns what each receiver has summed up.
+/// Registers a peer. It is told how many messages to send, and returns what each receiver has
+/// summed up.
 template <class Run>
 bool add_broadcast(const std::string& peer, Run run) {
   for (const audience& a : audiences) {

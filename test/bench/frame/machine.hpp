@@ -2,8 +2,9 @@
 #ifndef BENCH_FRAME_MACHINE_HPP
 #define BENCH_FRAME_MACHINE_HPP
 
-// What a benchmark asks of the machine: a place for each thread, priority, and a process that is like
-// a real one. Places and priority are asked for where the system knows them, and not insisted on.
+// What a benchmark asks of the machine: a place for each thread, priority, and a process that is
+// like a real one. Places and priority are asked for where the system knows them, and not insisted
+// on.
 
 #include <condition_variable>
 #include <fstream>
@@ -86,8 +87,9 @@ class raised_priority {
 
 /// A second thread that does nothing.
 /**
- * As long as a process has one thread only, some standard libraries leave the atomic instructions out
- * of mutexes and shared pointers. No program that needs a channel enjoys that, so no figure may.
+ * As long as a process has one thread only, some standard libraries leave the atomic instructions
+ * out of mutexes and shared pointers. No program that needs a channel enjoys that, so no figure
+ * may.
  */
 class idle_thread {
  public:

@@ -68,8 +68,9 @@ void take_turn(series& s) {
   // Whoever had the last turn has left the caches and the branch predictors to himself.
   s.who->run(whole(static_cast<double>(s.messages) / 10));
   timing taken = s.who->run(s.messages);
-  // A single thread that does not wait has lost its core to something else if it was not busy all the
-  // time. Such a turn is taken again, but not for ever: then the machine is too busy for figures.
+  // A single thread that does not wait has lost its core to something else if it was not busy all
+  // the time. Such a turn is taken again, but not for ever: then the machine is too busy for
+  // figures.
   for (int again = 2; again != 0 && s.what->threads == 1 && cores_of(taken) < 0.95; --again)
     taken = s.who->run(s.messages);
   s.nanoseconds.push_back(taken.wall.count() / static_cast<double>(s.messages));

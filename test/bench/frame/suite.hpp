@@ -4,9 +4,9 @@
 
 // What is measured: workloads, and for each of them the contenders, one per peer.
 //
-// A folder beside this one holds workloads of one shape: a header that lists them as rows of a table,
-// and one source file per peer that carries them out and registers itself. So a new row is a line
-// in a table, and a new peer is a file.
+// A folder beside this one holds workloads of one shape: a header that lists them as rows of a
+// table, and one source file per peer that carries them out and registers itself. So a new row is a
+// line in a table, and a new peer is a file.
 //
 // The rounds are made here rather than by a benchmark library because what counts are ratios. Those
 // libraries measure one program to its end and then the next, while the speed of a machine drifts;
@@ -74,7 +74,8 @@ const std::vector<entry>& suite();
 /// Returns something so that it can be called to initialise a variable of a source file.
 bool add_contender(const workload& what, std::string peer, program run);
 
-/// Ends the process if a run has lost or invented messages. The messages are 0, 1, ... in any order.
+/// Ends the process if a run has lost or invented messages. The messages are 0, 1, ... in any
+/// order.
 void check_sum(std::uint64_t messages, message sum);
 
 }  // namespace bench

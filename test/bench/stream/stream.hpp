@@ -45,7 +45,8 @@ inline const std::vector<stream> streams = {
 };
 // clang-format on
 
-/// What a consumer has received. On a cache line of its own: counting must not cost what is counted.
+/// What a consumer has received. On a cache line of its own: counting must not cost what is
+/// counted.
 struct alignas(64) tally {
   message sum = 0;
 };

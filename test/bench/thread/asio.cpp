@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// asio        concurrent_channel; the thread tries, and else waits for a future; the coroutine tries, too
-// asio-plain  the same with a coroutine that always waits
+// asio        concurrent_channel; the thread tries, and else waits for a future; the coroutine
+// tries, too asio-plain  the same with a coroutine that always waits
 
 #include "thread/thread.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// sluice       as it comes: any_io_executor, sync_sender and sync_receiver, the coroutine's default token
-// sluice-some  as sluice, but the receiving thread takes up to 64 messages at a time
+// sluice       as it comes: any_io_executor, sync_sender and sync_receiver, the coroutine's default
+// token sluice-some  as sluice, but the receiving thread takes up to 64 messages at a time
 
 #include "thread/thread.hpp"
 

@@ -2,8 +2,8 @@
 #ifndef BENCH_THREAD_THREAD_HPP
 #define BENCH_THREAD_THREAD_HPP
 
-// Plain threads that block, at one end or at both, each side on a core of its own. At the other end of
-// some of them is a coroutine.
+// Plain threads that block, at one end or at both, each side on a core of its own. At the other end
+// of some of them is a coroutine.
 
 #include "frame/machine.hpp"
 #include "frame/suite.hpp"

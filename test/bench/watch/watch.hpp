@@ -19,7 +19,8 @@ inline const workload watch_changes = {"W15", "watch, 64 receivers, per receiver
 
 constexpr std::size_t watch_receivers = 64;
 
-/// Registers a peer. It is told how many values to send, and returns what each receiver has summed up.
+/// Registers a peer. It is told how many values to send, and returns what each receiver has summed
+/// up.
 template <class Run>
 bool add_watch(const std::string& peer, Run run) {
   return add_contender(watch_changes, peer, [run](std::uint64_t looks) {

@@ -2,9 +2,9 @@
 #ifndef SLUICE_DETAIL_CORE_BATCH_HPP
 #define SLUICE_DETAIL_CORE_BATCH_HPP
 
-// What a receive takes into its hands at once, to pass it on one by one without the lock. What it has
-// not passed on when it stops goes back to the front of the channel together with its memory, so
-// that giving back cannot fail.
+// What a receive takes into its hands at once, to pass it on one by one without the lock. What it
+// has not passed on when it stops goes back to the front of the channel together with its memory,
+// so that giving back cannot fail.
 //
 // A batch belongs to its receive, except for its tally, and `returned_batches` to the lock of the
 // state. The values of a batch stood side by side in the line, so one number tells their place.

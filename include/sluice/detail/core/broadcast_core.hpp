@@ -2,13 +2,13 @@
 #ifndef SLUICE_DETAIL_CORE_BROADCAST_CORE_HPP
 #define SLUICE_DETAIL_CORE_BROADCAST_CORE_HPP
 
-// The half of a broadcast that knows no values: who subscribes, how far each subscriber has come, who
-// waits, what is promised to whom, and when the broadcast closes. Everything here is protected by
-// the lock of the state.
+// The half of a broadcast that knows no values: who subscribes, how far each subscriber has come,
+// who waits, what is promised to whom, and when the broadcast closes. Everything here is protected
+// by the lock of the state.
 //
 // Terms
-// - The messages that are held form a chain of nodes, from `head_`, the oldest, up to `tail_`, which is
-//   empty and is filled by the next message. Positions count messages and never wrap.
+// - The messages that are held form a chain of nodes, from `head_`, the oldest, up to `tail_`,
+//   which is empty and is filled by the next message. Positions count messages and never wrap.
 // - Each subscriber has a cursor: the node it reads next, `tail_` if it has read everything. A node
 //   counts the cursors that stand at it. So a message is held as long as it is needed, subscribing,
 //   reading and leaving take constant time, and nobody ever looks for the slowest.
@@ -16,8 +16,9 @@
 //   is counted at `head_` then, and `at` is not valid.
 // - What a subscriber can receive: the news that it was overtaken, if it was, and each message that
 //   is held from its cursor on. A receive that is woken is promised one of these, and stands in the
-//   subscriber's `woken` until it comes back. So what is promised is always there: messages are given
-//   up only when there are as many behind them, and being overtaken is something to be received.
+//   subscriber's `woken` until it comes back. So what is promised is always there: messages are
+//   given up only when there are as many behind them, and being overtaken is something to be
+//   received.
 //
 // Invariants, true whenever the lock is free
 // - held() <= capacity_, and a cursor stands at `head_` unless head_ == tail_.
@@ -291,7 +292,8 @@ class broadcast_core : public wait_state<Threading> {
     return node;
   }
 
-  /// Takes the messages out of the chain that only `sub` had still to read; null, or a chain of them.
+  /// Takes the messages out of the chain that only `sub` had still to read; null, or a chain of
+  /// them.
   broadcast_node* detach(subscriber& sub, wake_list& wakes) noexcept {
     sub.attached = false;
     (sub.may_have_waiters ? waiting_ : idle_).erase(sub);

@@ -2,15 +2,15 @@
 #ifndef SLUICE_DETAIL_CORE_BROADCAST_STATE_HPP
 #define SLUICE_DETAIL_CORE_BROADCAST_STATE_HPP
 
-// The typed half of a broadcast: the messages, and how they get in and out. Who reads what, who waits
-// and when it ends is decided in broadcast_core, which knows no values.
+// The typed half of a broadcast: the messages, and how they get in and out. Who reads what, who
+// waits and when it ends is decided in broadcast_core, which knows no values.
 //
 // A message lives in a node of the chain. To copy it may run code of the user's, so that is done
 // without the lock, and the node is shared meanwhile: `users` counts those who copy, and the chain.
 // Who is the last of them destroys the message, again without the lock. The last subscriber to read
 // a message need not copy it: under the lock it is seen that nobody shares the node, and nobody can
-// any more, and the message is moved. One of a few bytes without code of its own is copied under the
-// lock, which costs less than to share it.
+// any more, and the message is moved. One of a few bytes without code of its own is copied under
+// the lock, which costs less than to share it.
 //
 // Nodes are used again, so that in the steady state nothing is allocated. There are as many as the
 // broadcast has ever held at once, and those that were being copied when they were overtaken.

@@ -2,14 +2,14 @@
 #ifndef SLUICE_DETAIL_CORE_CHANNEL_CORE_HPP
 #define SLUICE_DETAIL_CORE_CHANNEL_CORE_HPP
 
-// The half of a channel that knows no values: who waits, what is promised to whom, who may pass, and
-// when it closes and ends. Everything here is protected by the lock of the state.
+// The half of a channel that knows no values: who waits, what is promised to whom, who may pass,
+// and when it closes and ends. Everything here is protected by the lock of the state.
 //
 // Terms
 // - receivable: buffered values and those of pending sends; each can be taken by a receive.
-// - claimed: values that a batch has taken and not passed on yet. They keep the places that they had in
-//   the buffer, and come back to the front if the batch stops before. Batches pass values on without the
-//   lock, so whoever finds the channel full, or not at its end, counts again.
+// - claimed: values that a batch has taken and not passed on yet. They keep the places that they
+//   had in the buffer, and come back to the front if the batch stops before. Batches pass values on
+//   without the lock, so whoever finds the channel full, or not at its end, counts again.
 // - permits: places that are reserved and not used yet.
 // - promised: a waiting receive that is woken is promised one receivable value, not a certain one.
 //   It stays in `woken_` until it comes back, so promised() is the size of that queue.
@@ -132,8 +132,8 @@ class channel_core : public wait_state<Threading> {
     return closed_;
   }
 
-  /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the lock
-  /// may read it without, since it does not change any more.
+  /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the
+  /// lock may read it without, since it does not change any more.
   error_code reason() const noexcept { return reason_; }
 
   // Waiting -------------------------------------------------------------------------------------
@@ -181,8 +181,8 @@ class channel_core : public wait_state<Threading> {
     return started::ready;
   }
 
-  /// Stands for a receive that runs elsewhere, and waits for nothing, so that it can be cancelled. It
-  /// ends with abandon().
+  /// Stands for a receive that runs elsewhere, and waits for nothing, so that it can be cancelled.
+  /// It ends with abandon().
   void stand_by(batch_waiter& w) noexcept {
     section s(*this);
     w.current = stage::busy;
@@ -233,7 +233,8 @@ class channel_core : public wait_state<Threading> {
   }
 
   bool has_free_slots(std::size_t wanted) const noexcept {
-    // Values are as many as memory can hold, permits as many as the capacity: their sum may overflow.
+    // Values are as many as memory can hold, permits as many as the capacity: their sum may
+    // overflow.
     const std::size_t held = buffered_ + claimed_;
     return held < capacity_ && permits_ < capacity_ - held && wanted <= capacity_ - held - permits_;
   }
@@ -241,7 +242,8 @@ class channel_core : public wait_state<Threading> {
   /// Whether nobody waits for a place.
   bool is_line_empty() const noexcept { return senders_.empty() && reservers_.empty(); }
 
-  /// Whether a send that cannot wait may pass. At a rendezvous each waiting receive lends one place.
+  /// Whether a send that cannot wait may pass. At a rendezvous each waiting receive lends one
+  /// place.
   bool has_place() const noexcept {
     if (closed_ || !is_line_empty()) return false;
     return capacity_ == 0 ? !receivers_.empty() : has_free_slots(1);

@@ -77,8 +77,8 @@ class channel_state final : public channel_core<Threading> {
     return outcome::success;
   }
 
-  /// What a send of `count` values that begins now would be told at once. `none` if it would have to
-  /// wait; at a rendezvous it always has to, since it completes when its values are taken.
+  /// What a send of `count` values that begins now would be told at once. `none` if it would have
+  /// to wait; at a rendezvous it always has to, since it completes when its values are taken.
   outcome try_begin_send(T* values, std::size_t count, std::size_t& accepted) noexcept {
     section s(*this);
     return send_now(values, count, accepted, s);
@@ -111,7 +111,8 @@ class channel_state final : public channel_core<Threading> {
     return is_at_end(s) ? outcome::closed : outcome::none;
   }
 
-  /// How many values a receive that has come back could take now. 0 if it cannot wait for more either.
+  /// How many values a receive that has come back could take now. 0 if it cannot wait for more
+  /// either.
   std::size_t available_to(const waiter& w) noexcept {
     section s(*this);
     if (w.current != stage::woken || base::receiver_count_ == 0 || base::ended()) return 0;
@@ -130,8 +131,8 @@ class channel_state final : public channel_core<Threading> {
     return is_at_end(s) ? outcome::closed : outcome::none;
   }
 
-  /// The commit of a woken receive, the moment at which it takes its values. `none`: nothing is left
-  /// for it, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go away.
+  /// The commit of a woken receive, the moment at which it takes its values. `none`: nothing is
+  /// left for it, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go away.
   /// `orphaned`: nothing is left, and one of its contexts is gone, or was never registered.
   template <class Sink>
   outcome finish_receive(waiter& w, std::size_t limit, Sink&& sink, bool& linked,
@@ -161,9 +162,9 @@ class channel_state final : public channel_core<Threading> {
 
   // Batches: receives that take several values and pass them on without the lock ------------------
 
-  /// Ends the batch `b` of a woken or busy receive and begins the next one, of up to `budget` values;
-  /// `fairly` leaves other receivers their share.
-  /// `again`: there is something, but no budget; it is promised to the receive. Others as above.
+  /// Ends the batch `b` of a woken or busy receive and begins the next one, of up to `budget`
+  /// values; `fairly` leaves other receivers their share. `again`: there is something, but no
+  /// budget; it is promised to the receive. Others as above.
   outcome next_batch(batch_waiter& w, claim& b, std::size_t budget, bool fairly, bool& linked,
                      unsigned& phase) noexcept {
     section s(*this);
@@ -257,8 +258,8 @@ class channel_state final : public channel_core<Threading> {
     return base::receivable() > base::promised() ? base::receivable() - base::promised() : 0;
   }
 
-  /// What there is for somebody who was promised one value, and has just left `woken_`. There may be
-  /// fewer values than promises; then the first to come takes one.
+  /// What there is for somebody who was promised one value, and has just left `woken_`. There may
+  /// be fewer values than promises; then the first to come takes one.
   std::size_t within_reach() const noexcept {
     std::size_t found = unpromised();
     return found == 0 && base::receivable() != 0 ? 1 : found;
@@ -320,8 +321,8 @@ class channel_state final : public channel_core<Threading> {
     --base::buffered_;
   }
 
-  /// Gives values to `sink`: the buffer comes first, then the pending sends in their order. There are
-  /// at least `count` of them.
+  /// Gives values to `sink`: the buffer comes first, then the pending sends in their order. There
+  /// are at least `count` of them.
   template <class Sink>
   void take(std::size_t count, Sink&& sink, section& s) noexcept {
     for (; count != 0 && base::buffered_ != 0; --count) pop(sink);
@@ -335,9 +336,9 @@ class channel_state final : public channel_core<Threading> {
     base::wake_at_end(s.wakes);
   }
 
-  /// Moves up to `count` values that stand side by side into a batch. Buffered ones keep their places;
-  /// the value of a pending send has none, so it is taken alone. If it `may_come_back` it counts as
-  /// claimed before it is taken, or the channel would end by that.
+  /// Moves up to `count` values that stand side by side into a batch. Buffered ones keep their
+  /// places; the value of a pending send has none, so it is taken alone. If it `may_come_back` it
+  /// counts as claimed before it is taken, or the channel would end by that.
   void fill(batch<T>& b, std::size_t count, bool may_come_back, section& s) noexcept {
     auto sink = [&](T&& value) { b.push(std::move(value)); };
     if (base::buffered_ == 0) {

@@ -5,8 +5,8 @@
 // When a blocked thread gives up. No duration and no time point is too large: what a clock cannot
 // represent is never, and so is its last moment.
 //
-// A thread sleeps by the steady clock, whatever clock the deadline belongs to. When the sleep is over
-// the deadline's own clock decides whether it has passed, or how long to sleep again.
+// A thread sleeps by the steady clock, whatever clock the deadline belongs to. When the sleep is
+// over the deadline's own clock decides whether it has passed, or how long to sleep again.
 
 #include <chrono>
 #include <ratio>

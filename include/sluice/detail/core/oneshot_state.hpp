@@ -4,18 +4,18 @@
 
 // One value, once. The value lies in the state itself, so a oneshot is one allocation.
 //
-// Who waits: receives, for the value or for the certainty that none will come, and those who want to
-// know that nobody wants the value any more (closers).
+// Who waits: receives, for the value or for the certainty that none will come, and those who want
+// to know that nobody wants the value any more (closers).
 //
 // Invariants, true whenever the lock is free
-// - Receives wait only while there is no value, or while it is promised to one of them. It is promised
-//   to one at most, which stands in `woken_`; so who comes back with a promise finds the value, unless
-//   the receiver has gone.
+// - Receives wait only while there is no value, or while it is promised to one of them. It is
+//   promised to one at most, which stands in `woken_`; so who comes back with a promise finds the
+//   value, unless the receiver has gone.
 // - If the oneshot has ended, or has no receiver, then receivers_ is empty.
 // - closed_ implies that closers_ is empty. No receiver implies closed_, and no value.
 //
-// Everything is protected by the lock of the state. Moving the value is the only user code that runs
-// under it, and cannot throw; a value that nobody will receive is destroyed after unlocking.
+// Everything is protected by the lock of the state. Moving the value is the only user code that
+// runs under it, and cannot throw; a value that nobody will receive is destroyed after unlocking.
 
 #include <sluice/detail/core/wait_state.hpp>
 

@@ -5,11 +5,11 @@
 // Where a thread, the owner, sleeps until it is given something to do, or is told that nothing more
 // will come. It lies on the stack of that thread.
 //
-// Other threads call give() and finish(). They wake the owner before they unlock, because once it runs
-// the parker may be gone: to unlock is the last that they do to it.
+// Other threads call give() and finish(). They wake the owner before they unlock, because once it
+// runs the parker may be gone: to unlock is the last that they do to it.
 //
-// The mutex protects all fields but `worked_late_`, which is the owner's. `news_` may be read without
-// it, and says no more than that it is worth while to lock.
+// The mutex protects all fields but `worked_late_`, which is the owner's. `news_` may be read
+// without it, and says no more than that it is worth while to lock.
 
 #include <sluice/detail/core/deadline.hpp>
 #include <sluice/detail/core/spin.hpp>

@@ -2,17 +2,17 @@
 #ifndef SLUICE_DETAIL_CORE_SHORT_MUTEX_HPP
 #define SLUICE_DETAIL_CORE_SHORT_MUTEX_HPP
 
-// A mutex of one byte for critical sections of a few dozen instructions. To take it and to give it back
-// is one atomic instruction each. Whoever finds it held looks again for some hundred nanoseconds and
-// then sleeps: the one who holds it may have lost its processor, and needs ours.
+// A mutex of one byte for critical sections of a few dozen instructions. To take it and to give it
+// back is one atomic instruction each. Whoever finds it held looks again for some hundred
+// nanoseconds and then sleeps: the one who holds it may have lost its processor, and needs ours.
 //
-// Sleepers stand in a table that all such mutexes of the process share, found by the address of the mutex.
-// It is used only when somebody sleeps; two mutexes that share a row wake each other's sleepers,
-// who look and sleep again.
+// Sleepers stand in a table that all such mutexes of the process share, found by the address of the
+// mutex. It is used only when somebody sleeps; two mutexes that share a row wake each other's
+// sleepers, who look and sleep again.
 //
-// The word is `contended` while somebody may be asleep. A sleeper looks at it under the lock of its row,
-// and who gives back a contended mutex takes that lock before it wakes, so no wake-up is lost. The mutex
-// may be gone as soon as it has been given back; after that only its address is used.
+// The word is `contended` while somebody may be asleep. A sleeper looks at it under the lock of its
+// row, and who gives back a contended mutex takes that lock before it wakes, so no wake-up is lost.
+// The mutex may be gone as soon as it has been given back; after that only its address is used.
 
 #include <sluice/detail/core/spin.hpp>
 

@@ -5,9 +5,9 @@
 // Memory for values that replace one another: the block of one that is gone serves the next. One
 // spare block is kept, so in the steady state nothing is allocated.
 //
-// A block may be given back long after whoever made it has gone, and by any thread. So the keeper of
-// the spare block counts its owner and every block that is out. `spare_` and `references_` are atomic;
-// the size is set by the first allocation, which happens before the keeper is shared.
+// A block may be given back long after whoever made it has gone, and by any thread. So the keeper
+// of the spare block counts its owner and every block that is out. `spare_` and `references_` are
+// atomic; the size is set by the first allocation, which happens before the keeper is shared.
 
 #include <atomic>
 #include <cstddef>

@@ -2,14 +2,15 @@
 #ifndef SLUICE_DETAIL_CORE_SPIN_HPP
 #define SLUICE_DETAIL_CORE_SPIN_HPP
 
-// A few looks before a thread goes to sleep. To sleep and to be woken costs both sides microseconds,
-// so a few hundred nanoseconds are worth a try; more is not, since other threads may need the core.
-// The distance between the looks grows, because each of them may disturb the one that is waited for.
+// A few looks before a thread goes to sleep. To sleep and to be woken costs both sides
+// microseconds, so a few hundred nanoseconds are worth a try; more is not, since other threads may
+// need the core. The distance between the looks grows, because each of them may disturb the one
+// that is waited for.
 //
 // Looking once instead, messages between two threads took 1.5 to 2 times as long (W9, W10).
 //
-// The instruction that tells a processor that it is being waited in a loop is a matter of the system.
-// Without it the loop is shorter, and otherwise the same. SLUICE_NO_PAUSE leaves it out.
+// The instruction that tells a processor that it is being waited in a loop is a matter of the
+// system. Without it the loop is shorter, and otherwise the same. SLUICE_NO_PAUSE leaves it out.
 
 #include <chrono>
 #if !defined(SLUICE_NO_PAUSE) && (defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86)))

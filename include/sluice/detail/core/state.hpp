@@ -53,9 +53,9 @@ class evictable {
   virtual void release() noexcept = 0;
 
   /// Takes away everything that waits for `home`, waits for wake-ups that are under way, and drops
-  /// what it took. What lives in another context as well may be taken by either; both wait until it is
-  /// gone. Called without any lock, while the context still accepts work, and never from inside a
-  /// wake-up of the same state.
+  /// what it took. What lives in another context as well may be taken by either; both wait until it
+  /// is gone. Called without any lock, while the context still accepts work, and never from inside
+  /// a wake-up of the same state.
   virtual void evict(const void* home) noexcept = 0;
 
  protected:
@@ -68,8 +68,8 @@ class evictable {
   const referencer try_reference_;
 };
 
-/// The wake-ups that this thread is in the middle of, so that a promise which is refused, and passes
-/// from waiter to waiter, does so in a loop and not by recursion.
+/// The wake-ups that this thread is in the middle of, so that a promise which is refused, and
+/// passes from waiter to waiter, does so in a loop and not by recursion.
 struct current_wake_ups {
   const void* state = nullptr;
   wake_list* list = nullptr;
@@ -225,8 +225,8 @@ class state : public evictable {
     return w;
   }
 
-  /// Ends it unless another thread is dropping something that lives in the context. This thread may be
-  /// in the middle of that: a handler may own a context.
+  /// Ends it unless another thread is dropping something that lives in the context. This thread may
+  /// be in the middle of that: a handler may own a context.
   bool try_end(eviction& own) noexcept {
     section s(*this);
     eviction** place = nullptr;

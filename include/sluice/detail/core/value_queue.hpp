@@ -2,16 +2,18 @@
 #ifndef SLUICE_DETAIL_CORE_VALUE_QUEUE_HPP
 #define SLUICE_DETAIL_CORE_VALUE_QUEUE_HPP
 
-// The buffer of a channel: a first-in first-out queue in a chain of blocks. The first block is small
-// and each further one is twice as large up to a page, so that a channel that carries two messages
-// stays small, one that carries millions allocates rarely, and memory goes back after a burst.
+// The buffer of a channel: a first-in first-out queue in a chain of blocks. The first block is
+// small and each further one is twice as large up to a page, so that a channel that carries two
+// messages stays small, one that carries millions allocates rarely, and memory goes back after a
+// burst.
 //
 // Emptied blocks are kept for reuse up to a limit that the owner sets: all of them where the
 // capacity bounds them anyway, few where it does not. A queue that becomes empty starts again at
 // the beginning of its block, so a channel that is mostly empty stays in the same cache lines.
 //
 // Not synchronised: everything is protected by the lock of the state that owns the queue. The owner
-// also counts the values, because it needs that number for other reasons. Moving a T does not throw.
+// also counts the values, because it needs that number for other reasons. Moving a T does not
+// throw.
 
 #include <cstddef>
 #include <cstdint>
@@ -81,7 +83,8 @@ class value_queue {
   }
 
  private:
-  // A channel that is mostly idle should be small, and no block has more slots than these can count.
+  // A channel that is mostly idle should be small, and no block has more slots than these can
+  // count.
   using slot_number = std::uint16_t;
   static_assert(most_slots <= std::numeric_limits<slot_number>::max());
 

@@ -2,11 +2,11 @@
 #ifndef SLUICE_DETAIL_CORE_WAIT_STATE_HPP
 #define SLUICE_DETAIL_CORE_WAIT_STATE_HPP
 
-// What waiting at a primitive has in common, whatever is waited for: the lines that waiters stand in,
-// promises, cancellation by slot or by handle, and giving up when a context is destroyed.
+// What waiting at a primitive has in common, whatever is waited for: the lines that waiters stand
+// in, promises, cancellation by slot or by handle, and giving up when a context is destroyed.
 //
-// A primitive derives from this, keeps its lines, and says in rebalance() what becomes possible when
-// waiters have left without having got anything. A waiter that may make progress is either
+// A primitive derives from this, keeps its lines, and says in rebalance() what becomes possible
+// when waiters have left without having got anything. A waiter that may make progress is either
 //
 // - promised something: it stands in `woken_` until it comes back and looks (poll), or
 // - settled: its outcome is decided, and it only comes back to report it.
@@ -44,8 +44,8 @@ class wait_state : public state<Threading> {
   /// Ends what a fruitless look began with enter_gate().
   using state<Threading>::leave_gate;
 
-  /// Cancels the waiter that a cancellation handler is connected with, if it still is. `only_total`:
-  /// only if nothing of it has happened yet.
+  /// Cancels the waiter that a cancellation handler is connected with, if it still is.
+  /// `only_total`: only if nothing of it has happened yet.
   void cancel(const cancel_link& link, bool only_total) noexcept {
     section s(*this);
     waiter* w = link.target();

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_CORE_WAITER_HPP
 #define SLUICE_DETAIL_CORE_WAITER_HPP
 
-// A waiter is anything that waits at a channel: a pending receive, a pending send, a thread. The core
-// knows neither what it is nor what value it carries, only how to wake it and how to drop it.
+// A waiter is anything that waits at a channel: a pending receive, a pending send, a thread. The
+// core knows neither what it is nor what value it carries, only how to wake it and how to drop it.
 //
 // Life of a waiter, each step taken under the lock of the state it waits at:
 //
@@ -20,8 +20,8 @@
 // From then on the waiter belongs to its executor or thread; wake() is called once per such step.
 //
 // All fields are protected by the lock of the state, except `next_woken`, which belongs to the
-// thread that holds the wake list, `stop`, which is only ever set, and the two functions and `owner`,
-// which never change.
+// thread that holds the wake list, `stop`, which is only ever set, and the two functions and
+// `owner`, which never change.
 
 #include <atomic>
 #include <cstddef>
@@ -54,8 +54,8 @@ enum class started : unsigned char {
   unknown_home,  // one of its contexts is not registered yet; nothing has happened
 };
 
-/// Connects a waiter with the cancellation handler of its operation. Whoever goes first, of the two,
-/// ends the connection under the lock of the state.
+/// Connects a waiter with the cancellation handler of its operation. Whoever goes first, of the
+/// two, ends the connection under the lock of the state.
 class cancel_link {
  public:
   /// The waiter, while there is one; the state is alive as long.

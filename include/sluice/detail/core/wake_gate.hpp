@@ -7,7 +7,8 @@
 // began before it took its own waiters away; others may go on for ever.
 //
 // So wake-ups are counted in two phases. Who destroys a context turns the gate to the other phase
-// and waits until everybody of the old one has left. A phase is entered again only when it is empty.
+// and waits until everybody of the old one has left. A phase is entered again only when it is
+// empty.
 //
 // `phase_` and `entered_` are protected by the lock of the state; `left_` counts without it.
 

@@ -2,15 +2,15 @@
 #ifndef SLUICE_DETAIL_CORE_WATCH_CORE_HPP
 #define SLUICE_DETAIL_CORE_WATCH_CORE_HPP
 
-// The half of a watch that knows no values: which version is the latest, which one each receiver has
-// seen, who waits for another one, and when it closes. Everything here is protected by the lock of
-// the state, the fields of the cursors included.
+// The half of a watch that knows no values: which version is the latest, which one each receiver
+// has seen, who waits for another one, and when it closes. Everything here is protected by the lock
+// of the state, the fields of the cursors included.
 //
 // What a receiver has seen is kept by its cursor, which moves along with the handle and which
 // operations share. Versions begin at 1, grow by one and never wrap.
 //
-// A change is for everybody, so there is nothing to be passed on: whoever waits is woken, looks, and
-// waits again if there is nothing for him.
+// A change is for everybody, so there is nothing to be passed on: whoever waits is woken, looks,
+// and waits again if there is nothing for him.
 //
 // Invariants, true whenever the lock is free
 // - Who waits has nothing to look at: see has_news().
@@ -196,9 +196,9 @@ class watch_core : public wait_state<Threading> {
     return see(cursor);
   }
 
-  /// The commit of a woken waiter, the moment at which a change becomes a seen one. `none`: there is
-  /// none any more, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go away.
-  /// `orphaned`: there is none, and one of its contexts is gone, or was never registered.
+  /// The commit of a woken waiter, the moment at which a change becomes a seen one. `none`: there
+  /// is none any more, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go
+  /// away. `orphaned`: there is none, and one of its contexts is gone, or was never registered.
   outcome finish_changed(waiter_type& w, bool& linked, unsigned& phase) noexcept {
     section s(*this);
     if (w.current != stage::woken) return end(w, w.fate, linked);

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_CORE_WATCH_STATE_HPP
 #define SLUICE_DETAIL_CORE_WATCH_STATE_HPP
 
-// The typed half of a watch: the latest value, which is never changed, only replaced by another one.
-// So it can be given out without being copied, and holding it delays nobody.
+// The typed half of a watch: the latest value, which is never changed, only replaced by another
+// one. So it can be given out without being copied, and holding it delays nobody.
 //
 // Values are made, changed, tested and destroyed outside the lock. Under it only a shared_ptr is
 // copied or exchanged, whose last reference is never given up there.
@@ -98,8 +98,8 @@ class watch_state final : public watch_core<Threading> {
 
   // For predicates, which run between these ------------------------------------------------------
 
-  /// What a woken waiter has to test. Without a value in `seen` it is the answer: its end, or, if there
-  /// is nothing that it has not tested, as for finish_changed().
+  /// What a woken waiter has to test. Without a value in `seen` it is the answer: its end, or, if
+  /// there is nothing that it has not tested, as for finish_changed().
   outcome look_at_value(waiter_type& w, snapshot& seen, bool& linked, unsigned& phase) noexcept {
     // What was held before must not be given up under the lock.
     const snapshot before = std::exchange(seen, snapshot());
