@@ -179,6 +179,9 @@ FLAVOUR_TEST_CASE(D6_a_receive_that_finds_no_memory_leaves_nothing_behind, flavo
   for (long after = 0; any_failed; ++after) {
     asio::io_context context;
     auto [tx, rx] = flavour.open(context);
+    // The context has its services already: a strand of Asio's cannot be made half.
+    auto [unused, another] = flavour.open(context);
+    auto waiting = begin_receive(another);
     std::vector<receive_probe<message>> received(2);
     message kept(1);
     error_code ec;

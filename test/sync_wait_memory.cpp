@@ -13,6 +13,7 @@
 #include <sluice/sync_wait.hpp>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -125,6 +126,9 @@ BOOST_AUTO_TEST_CASE(without_memory_nothing_is_lost) {
     asio::io_context context;
     auto channel = sluice::make_channel<int>(context, 1);
     auto& [tx, rx] = channel;
+    // The context has its services already: a strand of Asio's cannot be made half.
+    auto another = sluice::make_channel<int>(context, 1);
+    another.second.async_receive(asio::detached);
     BOOST_TEST(!tx.try_send(1));
     bool failed = false;
     error_code ec;
