@@ -40,7 +40,7 @@ struct acting_clock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<acting_clock>;
-  static constexpr bool is_steady = false;
+  [[maybe_unused]] static constexpr bool is_steady = false;
 
   static time_point now() noexcept {
     if (auto act = std::exchange(action, nullptr)) act();
