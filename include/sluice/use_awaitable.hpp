@@ -139,6 +139,22 @@ class ready_budget {
   }
 };
 
+/// An initiation in the frame of the coroutine that awaits what it begins. Asio's tokens copy
+/// initiations, and that one may hold a handle that cannot be copied.
+template <class Initiation>
+class framed_initiation {
+ public:
+  explicit framed_initiation(Initiation& initiation) noexcept : initiation_(&initiation) {}
+
+  template <class Handler, class... Arguments>
+  void operator()(Handler&& handler, Arguments&&... arguments) const {
+    std::move (*initiation_)(std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
+  }
+
+ private:
+  Initiation* initiation_;
+};
+
 }  // namespace detail
 }  // namespace sluice
 
@@ -192,8 +208,8 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
       if (ready) co_return sluice::detail::await_result(std::move(*ready));
     }
     // To await a deferred operation suspends in this frame; use_awaitable would make another one.
-    co_return co_await async_initiate<const deferred_t, R(Args...)>(std::move(initiation), deferred,
-                                                                    std::move(args)...);
+    co_return co_await async_initiate<const deferred_t, R(Args...)>(
+        sluice::detail::framed_initiation(initiation), deferred, std::move(args)...);
   }
 };
 
