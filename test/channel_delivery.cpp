@@ -287,9 +287,9 @@ FLAVOUR_TEST_CASE(D2_force_send_enters_ahead_of_pending_sends, bounded_flavours)
 // D4: who owns a value that waits -----------------------------------------------------------------
 
 FLAVOUR_TEST_CASE(D4_a_pending_send_is_not_part_of_the_channel, limited_flavours) {
+  ledger counted;
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);
-  ledger counted;
   while (!tx.full()) BOOST_TEST_REQUIRE(!tx.try_send(message(0)));
   auto pending = begin_send(tx, message(7, counted));
   BOOST_TEST(rx.size() == flavour.capacity);
