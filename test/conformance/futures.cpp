@@ -46,8 +46,18 @@ std::size_t threads_of_this_process() {
       std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()));
 }
 
-// A sanitizer may have a thread of its own, which is there before anything is begun.
-const std::size_t threads_at_the_beginning = threads_of_this_process();
+/// How many threads there are beside one that is started here. A sanitizer may have one of its own,
+/// which comes with the first.
+std::size_t threads_beside_one() {
+  std::promise<void> end;
+  std::thread thread([&] { end.get_future().wait(); });
+  const std::size_t all = threads_of_this_process();
+  end.set_value();
+  thread.join();
+  return all - 1;
+}
+
+const std::size_t threads_at_the_beginning = threads_beside_one();
 
 template <class Future>
 bool is_ready(const Future& future) {
