@@ -3,6 +3,7 @@
 #define SLUICE_PERMIT_HPP
 
 #include <sluice/detail/core/channel_state.hpp>
+#include <sluice/detail/initiation.hpp>
 #include <sluice/detail/step.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>

@@ -25,9 +25,11 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
 // While the function runs nothing waits at the channel. A waiter that is busy all the time stands
 // for the loop there, so that cancel() reaches it.
 
+#include <sluice/detail/core/channel_core.hpp>
+#include <sluice/detail/default_token.hpp>
 #include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/initiation.hpp>
-#include <sluice/use_awaitable.hpp>
+#include <sluice/error.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/associated_executor.hpp>
