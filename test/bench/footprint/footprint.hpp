@@ -37,6 +37,9 @@ inline bool add_footprint(const std::string& what, const std::string& peer,
 }
 
 inline const std::string idle_channel = "channel(64), idle";
+inline const std::string idle_oneshot = "oneshot, idle";
+inline const std::string idle_watch = "watch with one receiver, idle";
+inline const std::string idle_broadcast = "broadcast(64) with one receiver, idle";
 inline const std::string used_channel = "channel(64), idle after one message";
 inline const std::string queued_message = "message of 8 bytes, queued, unbounded";
 
