@@ -5,7 +5,6 @@
 #include <sluice/broadcast_receiver.hpp>
 #include <sluice/detail/broadcast_end.hpp>
 #include <sluice/detail/broadcast_step.hpp>
-#include <sluice/detail/channel_end.hpp>
 #include <sluice/detail/closing_step.hpp>
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/operation.hpp>

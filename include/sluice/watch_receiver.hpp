@@ -41,9 +41,8 @@ class watch_sender;
  * @endcode
  */
 template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded>
-class watch_receiver
-    : public detail::watch_end<detail::watch_receiver_role, T, Executor, Threading> {
-  using base = detail::watch_end<detail::watch_receiver_role, T, Executor, Threading>;
+class watch_receiver : public detail::watch_end<detail::receiver_role, T, Executor, Threading> {
+  using base = detail::watch_end<detail::receiver_role, T, Executor, Threading>;
   using typename base::state_type;
   using cursor_type = typename state_type::cursor_type;
   using cursor_ref = detail::core::state_ref<cursor_type>;

@@ -40,8 +40,8 @@ namespace sluice {
  * @endcode
  */
 template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded>
-class watch_sender : public detail::watch_end<detail::watch_sender_role, T, Executor, Threading> {
-  using base = detail::watch_end<detail::watch_sender_role, T, Executor, Threading>;
+class watch_sender : public detail::watch_end<detail::sender_role, T, Executor, Threading> {
+  using base = detail::watch_end<detail::sender_role, T, Executor, Threading>;
   using typename base::state_type;
 
  public:

@@ -19,29 +19,6 @@
 
 namespace sluice::detail {
 
-/// How the handles of one end are counted.
-struct sender_role {
-  template <class State>
-  static std::uint64_t add(State& state) noexcept {
-    return state.add_sender();
-  }
-  template <class State>
-  static void remove(State& state) noexcept {
-    state.remove_sender();
-  }
-};
-
-struct receiver_role {
-  template <class State>
-  static std::uint64_t add(State& state) noexcept {
-    return state.add_receiver();
-  }
-  template <class State>
-  static void remove(State& state) noexcept {
-    state.remove_receiver();
-  }
-};
-
 template <class Role, class T, class Executor, class Threading>
 class channel_end : private requires_message_type<T>,
                     public handle<core::channel_state<T, Threading>, Role, Executor> {

@@ -22,6 +22,29 @@
 
 namespace sluice::detail {
 
+/// How the handles of one end are counted.
+struct sender_role {
+  template <class State>
+  static std::uint64_t add(State& state) noexcept {
+    return state.add_sender();
+  }
+  template <class State>
+  static void remove(State& state) noexcept {
+    state.remove_sender();
+  }
+};
+
+struct receiver_role {
+  template <class State>
+  static std::uint64_t add(State& state) noexcept {
+    return state.add_receiver();
+  }
+  template <class State>
+  static void remove(State& state) noexcept {
+    state.remove_receiver();
+  }
+};
+
 template <class State, class Role, class Executor>
 class handle {
  public:

@@ -15,29 +15,6 @@
 
 namespace sluice::detail {
 
-/// How the handles of one end are counted.
-struct watch_sender_role {
-  template <class State>
-  static std::uint64_t add(State& state) noexcept {
-    return state.add_sender();
-  }
-  template <class State>
-  static void remove(State& state) noexcept {
-    state.remove_sender();
-  }
-};
-
-struct watch_receiver_role {
-  template <class State>
-  static std::uint64_t add(State& state) noexcept {
-    return state.add_receiver();
-  }
-  template <class State>
-  static void remove(State& state) noexcept {
-    state.remove_receiver();
-  }
-};
-
 template <class Role, class T, class Executor, class Threading>
 class watch_end : public handle<core::watch_state<T, Threading>, Role, Executor> {
   using base = handle<core::watch_state<T, Threading>, Role, Executor>;
