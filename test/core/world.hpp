@@ -9,8 +9,8 @@
 // sequence of such steps. Waiters are played: they are told to wake up, and come back when the
 // sequence says so, with anything in between.
 
-#include "reference.hpp"
 #include "stepwise.hpp"
+#include "support/reference/channel.hpp"
 
 #include <sluice/detail/core/channel_state.hpp>
 
@@ -31,8 +31,17 @@ namespace core_test {
 
 namespace core = sluice::detail::core;
 using boost::system::error_code;
+using core::outcome;
 using core::started;
+using reference::being;
+using reference::party;
+using reference::role;
+using reference::roles;
 using small = message<8>;
+
+constexpr std::size_t places = 5;  // parties that exist at a time
+using effects = reference::basic_effects<places>;
+using line = reference::basic_line<places>;
 
 // Steps -------------------------------------------------------------------------------------------
 
@@ -399,11 +408,7 @@ class world {
 
   void try_send() {
     small value(new_number());
-    outcome right = rules_.closed ? outcome::closed : outcome::none;
-    if (rules_.has_place()) {
-      right = outcome::success;
-      rules_.buffer.push_back(value.number());
-    }
+    const outcome right = rules_.try_send(value.number());
     rules_.follow(expected_);
     expect(channel_->try_send(value) == right, "the outcome of try_send");
     offered(value, right);
@@ -411,23 +416,10 @@ class world {
 
   void force_send() {
     small value(new_number());
-    outcome right = outcome::success;
     int displaced_number = 0;
-    if (rules_.closed) {
-      right = outcome::closed;
-    } else if (rules_.capacity == 0 ? !rules_.has_place()
-                                    : !rules_.has_free(1) && rules_.buffer.empty()) {
-      right = outcome::none;
-    } else {
-      const bool full = rules_.capacity != 0 && !rules_.has_free(1);
-      rules_.buffer.push_back(value.number());
-      if (full) {
-        displaced_number = rules_.buffer.front();
-        rules_.buffer.erase(rules_.buffer.begin());
-      }
-      // D2: it may overtake pending sends.
-      if (rules_.pending() != 0) displaced_order_ = true;
-    }
+    const outcome right = rules_.force_send(value.number(), displaced_number);
+    // D2: it may overtake pending sends.
+    if (right == outcome::success && rules_.pending() != 0) displaced_order_ = true;
     rules_.follow(expected_);
     std::optional<small> displaced;
     expect(channel_->force_send(value, displaced) == right, "the outcome of force_send");
@@ -445,12 +437,8 @@ class world {
 
   void use_permit() {
     small value(new_number());
-    outcome right = outcome::closed;
-    // P2: it fails only without receivers.
-    if (rules_.receivers != 0) {
-      right = outcome::success;
-      rules_.buffer.push_back(value.number());
-      --rules_.permits;
+    const outcome right = rules_.use_permit(value.number());
+    if (right == outcome::success) {
       --held_;
       if (rules_.pending() != 0) displaced_order_ = true;
     }
@@ -476,7 +464,6 @@ class world {
     p.refusing = (s.argument & refused) != 0;
     p.homes = home_bits[s.argument & 3];
     p.handler_home = handler_bits[s.argument & 3];
-    p.arrival = rules_.arrivals++;
     acting& player = cast(place);
     core::waiter& a = player.self;
     for (unsigned i = 0; i != 2; ++i)
@@ -489,7 +476,7 @@ class world {
              "it must not begin in unknown contexts");
       make_known(p, a);
     }
-    const bool waits = begin_by_the_rules(p);
+    const bool waits = rules_.begin(p);
     rules_.follow(expected_);
 
     a.may_wait = false;
@@ -528,43 +515,6 @@ class world {
     }
   }
 
-  // True if it has to wait.
-  bool begin_by_the_rules(party& p) {
-    p.at = being::settled;
-    if (p.what == role::send) {
-      if (rules_.closed) {
-        p.fate = outcome::closed;
-      } else if (rules_.capacity != 0 && rules_.is_line_empty() && rules_.has_free(p.wanted)) {
-        for (; p.accepted != p.wanted; ++p.accepted)
-          rules_.buffer.push_back(p.number + static_cast<int>(p.accepted));
-        p.fate = outcome::success;
-      } else {
-        p.at = being::waiting;
-      }
-    } else if (p.what == role::reserve) {
-      p.fate = rules_.reserve(p.wanted);
-      if (p.fate == outcome::none && rules_.senders == 0) p.fate = outcome::aborted;
-      if (p.fate == outcome::none) p.at = being::waiting;
-    } else if (p.what == role::receive) {
-      if (rules_.receivers == 0)
-        p.fate = outcome::aborted;
-      else if (rules_.unpromised() != 0)
-        p.at = being::promised;
-      else if (rules_.ended())
-        p.fate = outcome::closed;
-      else
-        p.at = being::waiting;
-    } else {
-      if (rules_.closed)
-        p.fate = outcome::success;
-      else if (rules_.senders == 0)
-        p.fate = outcome::aborted;
-      else
-        p.at = being::waiting;
-    }
-    return p.at == being::waiting;
-  }
-
   started start(acting& a, role what) {
     switch (what) {
       case role::send:
@@ -587,12 +537,8 @@ class world {
   }
 
   void try_receive() {
-    outcome right = rules_.ended() ? outcome::closed : outcome::none;
     int number = 0;
-    if (rules_.unpromised() != 0) {
-      right = outcome::success;
-      number = rules_.take(expected_);
-    }
+    const outcome right = rules_.try_receive(number, expected_);
     rules_.follow(expected_);
     std::optional<small> got;
     expect(channel_->try_receive(1, [&](small&& v) { got.emplace(std::move(v)); }) == right,
@@ -603,23 +549,8 @@ class world {
   void come_back(std::size_t place) {
     party& p = rules_.parties[place];
     acting& a = *actors_[place];
-    outcome right = p.fate;
     int number = 0;
-    if (p.at == being::promised) {
-      if (rules_.receivers == 0) {
-        right = outcome::aborted;
-      } else if (rules_.receivable() != 0) {
-        right = outcome::success;
-        // The promise ends together with the value, not after it.
-        p.at = being::settled;
-        number = rules_.take(expected_);
-      } else if (rules_.ended()) {
-        right = outcome::closed;
-      } else {
-        right = p.homeless ? outcome::orphaned : outcome::none;
-      }
-      if (right != outcome::none) p.at = being::settled;
-    }
+    const outcome right = rules_.come_back(place, 1, [&](int n) { number = n; }, expected_);
     rules_.follow(expected_);
 
     bool linked = false;
@@ -658,15 +589,7 @@ class world {
     party& p = rules_.parties[place];
     acting& a = *actors_[place];
     const unsigned phase = a.phase;
-    started right = started::waiting;
-    if (p.at == being::settled || rules_.receivers == 0 || rules_.receivable() != 0 ||
-        rules_.ended())
-      right = started::ready;
-    else if (p.homeless)
-      right = started::unknown_home;
-    else
-      p.at = being::waiting;
-    p.pausing = false;
+    const started right = rules_.wait_again(place);
     rules_.follow(expected_);
     expect(channel_->wait_again(a.self) == right, "whether it has to wait again");
     if (right == started::unknown_home) {
@@ -691,13 +614,7 @@ class world {
   }
 
   void cancel_owner(unsigned char owner) {
-    line theirs;
-    for (std::size_t i = 0; i != places; ++i)
-      if (rules_.parties[i].what != role::none && rules_.parties[i].owner == owner) theirs.add(i);
-    std::sort(theirs.begin(), theirs.end(), [this](std::size_t a, std::size_t b) {
-      return rules_.parties[a].arrival < rules_.parties[b].arrival;
-    });
-    for (std::size_t i : theirs) rules_.cancel(i, expected_);
+    rules_.cancel_owner(owner, expected_);
     rules_.follow(expected_);
     channel_->cancel_owner(owner);
   }
@@ -724,18 +641,8 @@ class world {
   void evict(std::size_t context) {
     const unsigned bit = home_bits[context];
     const bool was_known = (rules_.known & bit) != 0;
-    for (std::size_t i = 0; i != places; ++i) {
-      party& p = rules_.parties[i];
-      if (p.what == role::none || (p.homes & bit) == 0) continue;
-      if (p.at != being::waiting) {
-        p.homeless = p.homeless || was_known;
-        continue;
-      }
-      expected_.dropped |= 1u << i;
-      p.at = being::settled;
-    }
+    rules_.evict(bit, was_known, expected_);
     rules_.known &= ~bit;
-    rules_.alive &= ~bit;
     rules_.follow(expected_);
     // Only who is known is told.
     if (was_known) channel_->evict(&contexts_[context]);
@@ -788,6 +695,9 @@ class world {
         case being::promised:
           expect(a.current == core::stage::woken && a.queue != nullptr, "it is promised nothing");
           expect(a.queue->size() == rules_.promised(), "how many have been promised something");
+          break;
+        case being::busy:
+          expect(false, "it takes one value at a time");
           break;
         case being::settled:
           expect(a.current == core::stage::decided && a.queue == nullptr, "it is not decided");
@@ -868,7 +778,7 @@ class world {
     inline static std::size_t live = 0;
   };
 
-  reference rules_;
+  reference::channel<places> rules_;
   state* channel_;
   std::optional<actor<core::send_waiter<small>>> senders_[places];
   std::optional<actor<core::reserve_waiter>> reservers_[places];

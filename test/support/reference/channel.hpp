@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-#ifndef SLUICE_TEST_CORE_REFERENCE_HPP
-#define SLUICE_TEST_CORE_REFERENCE_HPP
+#ifndef SLUICE_TEST_SUPPORT_REFERENCE_CHANNEL_HPP
+#define SLUICE_TEST_SUPPORT_REFERENCE_CHANNEL_HPP
 
 // A channel as its rules describe it (D1 to D7, C1 to C5, K4, K5, P1, P2), with none of the
-// mechanism of the real one: values, and a list of parties that wait. After each step follow()
-// works out from scratch what has to happen now, so it cannot forget to hand something on.
+// mechanism of the real one: values, and a list of parties that wait. Each step says what the real
+// one has to answer, and follow() works out from scratch what has to happen after it, so it cannot
+// forget to hand something on.
 
 #include <sluice/detail/core/waiter.hpp>
 
@@ -16,11 +17,10 @@
 #include <utility>
 #include <vector>
 
-namespace core_test {
+namespace reference {
 
 using sluice::detail::core::outcome;
-
-constexpr std::size_t places = 5;  // parties that exist at a time
+using sluice::detail::core::started;
 
 enum class role : unsigned char { none, receive, send, closer, reserve };
 constexpr std::size_t roles = 5;
@@ -28,6 +28,7 @@ constexpr std::size_t roles = 5;
 enum class being : unsigned char {
   waiting,
   promised,  // woken, and promised a value
+  busy,      // it came back, and takes one value after the other
   settled,   // its outcome is fixed
 };
 
@@ -39,7 +40,7 @@ struct party {
   bool linked = true;         // with a cancellation handler
   bool refusing = false;      // its executor does not take it when it is woken
   bool homeless = false;      // one of its contexts has gone since it was woken
-  unsigned char owner = 1;    // the handle it was begun through
+  unsigned owner = 1;         // the handle it was begun through
   unsigned homes = 0;         // a bit for each context that it must not outlive
   unsigned handler_home = 0;  // the one that its handler runs in
   int number = 0;             // the first of the values it sends
@@ -49,7 +50,8 @@ struct party {
 };
 
 /// A short list of places, in order.
-class line {
+template <std::size_t Places>
+class basic_line {
  public:
   void add(std::size_t place) { entries_[size_++] = static_cast<unsigned char>(place); }
   void clear() { size_ = 0; }
@@ -61,7 +63,7 @@ class line {
   unsigned char* begin() { return entries_; }
   unsigned char* end() { return entries_ + size_; }
 
-  friend bool operator==(const line& a, const line& b) {
+  friend bool operator==(const basic_line& a, const basic_line& b) {
     if (a.size_ != b.size_) return false;
     for (std::size_t i = 0; i != a.size_; ++i)
       if (a.entries_[i] != b.entries_[i]) return false;
@@ -69,21 +71,31 @@ class line {
   }
 
  private:
-  unsigned char entries_[4 * places];
+  unsigned char entries_[4 * Places];
   std::size_t size_ = 0;
 };
 
 /// What happens in a step to those who wait.
-struct effects {
+template <std::size_t Places>
+struct basic_effects {
+  using line = basic_line<Places>;
+
   line woken[roles];     // by role, in order
   unsigned dropped = 0;  // a bit for each place
 
   line& woken_as(role what) { return woken[static_cast<std::size_t>(what)]; }
 };
 
-class reference {
+/// `Places` is how many parties exist at a time.
+template <std::size_t Places>
+class channel {
+  static constexpr std::size_t places = Places;
+
  public:
-  explicit reference(std::size_t capacity_of_channel) : capacity(capacity_of_channel) {}
+  using line = basic_line<Places>;
+  using effects = basic_effects<Places>;
+
+  explicit channel(std::size_t capacity_of_channel) : capacity(capacity_of_channel) {}
 
   /// Who stands in line for something, in the order of arrival.
   line in_line(role what) const {
@@ -133,6 +145,13 @@ class reference {
     return there > theirs ? there - theirs : 0;
   }
 
+  /// What there is for one of the receives that were promised something.
+  std::size_t within_reach() const {
+    const std::size_t there = receivable();
+    const std::size_t others = promised() - 1;
+    return there > others ? there - others : there != 0 ? 1 : 0;
+  }
+
   // P2: what is reserved may still be used.
   bool ended() const { return closed && permits == 0 && receivable() == 0; }
 
@@ -150,14 +169,127 @@ class reference {
     return capacity == 0 ? next_in(role::receive) != places : has_free(1);
   }
 
-  /// What a reservation is told that does not wait; `none` if it would have to.
+  // What does not wait. `none`: it would have to, or there is nothing. ---------------------------
+
+  outcome try_send(int number) {
+    if (closed) return outcome::closed;
+    if (!has_place()) return outcome::none;
+    buffer.push_back(number);
+    return outcome::success;
+  }
+
+  /// `displaced` is the value that it costs, or 0.
+  outcome force_send(int number, int& displaced) {
+    displaced = 0;
+    if (closed) return outcome::closed;
+    if (capacity == 0 ? !has_place() : !has_free(1) && buffer.empty()) return outcome::none;
+    const bool full = capacity != 0 && !has_free(1);
+    buffer.push_back(number);
+    if (full) {
+      displaced = buffer.front();
+      buffer.erase(buffer.begin());
+    }
+    return outcome::success;
+  }
+
   outcome reserve(std::size_t wanted) {
     if (capacity == 0) return outcome::unsupported;
-    if (wanted > capacity) return outcome::invalid;
+    if (wanted == 0 || wanted > capacity) return outcome::invalid;
     if (closed) return outcome::closed;
     if (!is_line_empty() || !has_free(wanted)) return outcome::none;
     permits += wanted;
     return outcome::success;
+  }
+
+  // P2: it fails only without receivers.
+  outcome use_permit(int number) {
+    if (receivers == 0) return outcome::closed;
+    buffer.push_back(number);
+    --permits;
+    return outcome::success;
+  }
+
+  outcome try_receive(int& number, effects& e) {
+    if (unpromised() == 0) return ended() ? outcome::closed : outcome::none;
+    number = take(e);
+    return outcome::success;
+  }
+
+  // What may wait ---------------------------------------------------------------------------------
+
+  /// True if it has to.
+  bool begin(party& p) {
+    p.arrival = arrivals++;
+    p.at = being::settled;
+    switch (p.what) {
+      case role::send:
+        if (p.wanted == 0) {
+          p.fate = outcome::success;
+        } else if (closed) {
+          p.fate = outcome::closed;
+        } else if (capacity != 0 && is_line_empty() && has_free(p.wanted)) {
+          for (; p.accepted != p.wanted; ++p.accepted)
+            buffer.push_back(p.number + static_cast<int>(p.accepted));
+          p.fate = outcome::success;
+        } else {
+          p.at = being::waiting;
+        }
+        break;
+      case role::reserve:
+        p.fate = reserve(p.wanted);
+        if (p.fate == outcome::none && senders == 0) p.fate = outcome::aborted;
+        if (p.fate == outcome::none) p.at = being::waiting;
+        break;
+      case role::receive:
+        if (receivers == 0)
+          p.fate = outcome::aborted;
+        else if (unpromised() != 0)
+          p.at = being::promised;
+        else if (ended())
+          p.fate = outcome::closed;
+        else
+          p.at = being::waiting;
+        break;
+      default:
+        if (closed)
+          p.fate = outcome::success;
+        else if (senders == 0)
+          p.fate = outcome::aborted;
+        else
+          p.at = being::waiting;
+    }
+    return p.at == being::waiting;
+  }
+
+  /// A waiter that was woken comes back. A receive takes up to `limit` values; `none`: there are
+  /// none, and it goes on waiting, or is `orphaned`.
+  template <class Sink>
+  outcome come_back(std::size_t place, std::size_t limit, Sink&& sink, effects& e) {
+    party& p = parties[place];
+    if (p.at != being::promised) return p.fate;
+    outcome right = outcome::success;
+    if (receivers == 0)
+      right = outcome::aborted;
+    else if (receivable() == 0)
+      right = ended() ? outcome::closed : p.homeless ? outcome::orphaned : outcome::none;
+    if (right == outcome::none) return right;
+    std::size_t count = std::min(within_reach(), limit);
+    // The promise ends together with the value, not after it.
+    p.at = being::settled;
+    if (right != outcome::success) return right;
+    for (; count != 0; --count) sink(take(e));
+    return right;
+  }
+
+  /// One that found nothing goes on waiting. `ready`: there is something for it after all.
+  started wait_again(std::size_t place) {
+    party& p = parties[place];
+    p.pausing = false;
+    if (p.at == being::settled || receivers == 0 || receivable() != 0 || ended())
+      return started::ready;
+    if (p.homeless) return started::unknown_home;
+    p.at = being::waiting;
+    return started::waiting;
   }
 
   /// The oldest value goes to whoever takes it.
@@ -172,10 +304,37 @@ class reference {
     party& p = parties[place];
     if (p.at == being::waiting) {
       settle(place, outcome::aborted, e);
-    } else if (p.at == being::promised) {
+    } else if (p.at == being::promised || p.at == being::busy) {
       p.at = being::settled;
       p.fate = outcome::aborted;
     }
+  }
+
+  /// All that was begun through one handle, in the order of arrival.
+  void cancel_owner(unsigned owner, effects& e) {
+    line theirs;
+    for (std::size_t i = 0; i != places; ++i)
+      if (parties[i].what != role::none && parties[i].owner == owner) theirs.add(i);
+    std::sort(theirs.begin(), theirs.end(), [this](std::size_t a, std::size_t b) {
+      return parties[a].arrival < parties[b].arrival;
+    });
+    for (std::size_t i : theirs) cancel(i, e);
+  }
+
+  /// A context is destroyed, of which the channel has heard if it `was_known`: who waits there is
+  /// dropped.
+  void evict(unsigned home, bool was_known, effects& e) {
+    for (std::size_t i = 0; i != places; ++i) {
+      party& p = parties[i];
+      if (p.what == role::none || (p.homes & home) == 0) continue;
+      if (p.at != being::waiting) {
+        p.homeless = p.homeless || was_known;
+        continue;
+      }
+      e.dropped |= 1u << i;
+      p.at = being::settled;
+    }
+    alive &= ~home;
   }
 
   /// It goes without having completed. D6: what it was granted goes on.
@@ -289,6 +448,6 @@ class reference {
   }
 };
 
-}  // namespace core_test
+}  // namespace reference
 
-#endif  // SLUICE_TEST_CORE_REFERENCE_HPP
+#endif  // SLUICE_TEST_SUPPORT_REFERENCE_CHANNEL_HPP
