@@ -9,7 +9,8 @@
 #   include/sluice/detail/*.hpp         the Asio layer: nothing public but the vocabulary
 #   include/sluice/detail/core/*.hpp    the core: neither the Asio layer nor Asio itself
 # The vocabulary are public headers that everything below may name because they lie below
-# everything but the core: they include nothing else of Sluice and nothing of Asio.
+# everything but the core: they include nothing else of Sluice and nothing of Asio. And nobody names
+# what is in a namespace `detail` of Asio.
 
 cmake_minimum_required(VERSION 3.25)
 
@@ -72,6 +73,14 @@ set(seen_asio FALSE)
 set(public "")
 foreach(header IN LISTS headers)
   look_up(${header})
+
+  # What Asio keeps to itself changes without notice: only its macros are needed.
+  file(STRINGS ${include_directory}/${header} private
+    REGEX "asio(::|/)detail|asio(::|/)experimental(::|/)detail")
+  list(FILTER private EXCLUDE REGEX "^#include <boost/asio/detail/(config|handler_tracking)\\.hpp>$")
+  if(private)
+    complain("${header} uses what is private to Asio: ${private}")
+  endif()
 
   if(header STREQUAL "sluice.hpp")
     set(umbrella "${own}")
