@@ -484,6 +484,44 @@ FLAVOUR_TEST_CASE(C4_who_polls_gets_everything_before_closed, threaded_flavours)
   }
 }
 
+FLAVOUR_TEST_CASE(C4_what_a_channel_says_of_itself_is_true_while_others_use_it, threaded_flavours) {
+  // Nobody else receives, so what is there stays there, and what has ended has ended.
+  constexpr int count = 1'000;
+  for (int round = 0; round != 5; ++round) {
+    asio::io_context contexts[2];
+    auto [tx, rx] = flavour.open(contexts[0]);
+    int received = 0;
+    int wrong = 0;
+    crew threads;
+    for (auto& context : contexts) {
+      threads.add([&context, own = tx.with_executor(context.get_executor())]() mutable {
+        send_all(std::make_shared<decltype(own)>(std::move(own)), 0, count);
+        context.run();
+      });
+    }
+    tx = {};
+    threads.add([&received, &wrong, capacity = flavour.capacity, own = std::move(rx)]() mutable {
+      for (bool ended = false; !ended;) {
+        const bool has_ended = own.is_closed() && own.empty();
+        const std::size_t size = own.size();
+        // Two handles, and each of them has one send on its way.
+        if (size > capacity || own.sender_count() > 4 || own.receiver_count() != 1) ++wrong;
+        error_code ec;
+        const bool got = own.try_receive(ec).has_value();
+        ended = ec == sluice::error::closed;
+        if (got) ++received;
+        if (has_ended && !ended) ++wrong;
+        if (size != 0 && !got) ++wrong;
+        if (!got && !ended) std::this_thread::yield();
+      }
+      if (own.sender_count() != 0 || !own.is_closed() || own.size() != 0) ++wrong;
+    });
+    threads.run();
+    BOOST_TEST(received == 2 * count);
+    BOOST_TEST(wrong == 0);
+  }
+}
+
 FLAVOUR_TEST_CASE(C5_a_weak_sender_that_locks_can_send, threaded_flavours) {
   // The last sender goes while another thread locks. Whoever gets a sender has an open channel.
   int locked = 0;
