@@ -171,10 +171,11 @@ class reserve_step : public step<State, core::reserve_waiter> {
         core::state_ref<State>::share(this->state()), this->places);
   }
 
-  void abandon() noexcept {
-    base::abandon();
+  bool abandon() noexcept {
+    const bool waited = base::abandon();
     // Nobody else can reach it any more. What it was granted goes to the next in line.
     if (this->fate == core::outcome::success) this->state()->release_permits(this->places);
+    return waited;
   }
 };
 

@@ -46,9 +46,8 @@ class step : public Waiter {
 
   State* state() const noexcept { return state_.get(); }
 
-  void abandon() noexcept {
-    if (state_) state_->abandon(*this);
-  }
+  /// True if it was waiting: then nobody has woken it, and nobody will.
+  bool abandon() noexcept { return state_ && state_->abandon(*this); }
 
  protected:
   template <class... Arguments>

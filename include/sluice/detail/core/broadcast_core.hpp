@@ -164,8 +164,10 @@ class broadcast_core : public wait_state<Threading> {
   /// Whether a send would be no use.
   bool is_deserted() noexcept {
     section s(*this);
-    return closed_ || receiver_count_ == 0;
+    return is_deserted(s);
   }
+
+  bool is_deserted(section&) const noexcept { return closed_ || receiver_count_ == 0; }
 
   /// How many messages are held that a subscriber has not received.
   std::size_t backlog_of(const subscriber& sub) noexcept {

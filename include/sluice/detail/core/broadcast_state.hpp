@@ -42,9 +42,10 @@ class broadcast_send_waiter : public waiter {
 template <class T, class Threading>
 class broadcast_state final : public broadcast_core<Threading> {
   using base = broadcast_core<Threading>;
-  using section = typename base::section;
 
  public:
+  using typename base::section;
+
   /// A new state counts one sender, one reference, and no subscriber. Throws std::bad_alloc.
   broadcast_state(std::size_t capacity, bool lossless) : base(capacity, lossless) {
     base::begin_chain(*new node);
@@ -90,20 +91,43 @@ class broadcast_state final : public broadcast_core<Threading> {
   }
 
   received try_receive(subscriber& sub, std::optional<T>& out) noexcept {
-    // Whoever copies a message may let the last handle go meanwhile, and so may who is woken.
-    state_ref<broadcast_state> kept;
-    node* shared = nullptr;
+    taken message;
     received seen = received::nothing;
     {
       section s(*this);
-      if (!sub.attached) return received::aborted;
-      if (base::receivable(sub) > sub.woken.size())
-        seen = take(sub, out, shared, s.wakes);
-      else if (base::ended(sub))
-        seen = received::end;
-      if (shared != nullptr) kept = state_ref<broadcast_state>::share(this);
+      seen = try_take(sub, message, out, s);
     }
-    return shared == nullptr ? seen : copy_out(*shared, out);
+    return message.copy(seen, out);
+  }
+
+  /// A message that was taken under the lock, and may have to be copied without it.
+  class taken {
+   public:
+    received copy(received seen, std::optional<T>& out) noexcept {
+      return shared_ == nullptr ? seen : kept_->copy_out(*as_node(shared_), out);
+    }
+
+   private:
+    friend class broadcast_state;
+
+    // Whoever copies a message may let the last handle go meanwhile, and so may who is woken.
+    state_ref<broadcast_state> kept_;
+    broadcast_node* shared_ = nullptr;
+  };
+
+  received try_take(subscriber& sub, taken& message, std::optional<T>& out, section& s) noexcept {
+    if (!sub.attached) return received::aborted;
+    received seen = received::nothing;
+    node* shared = nullptr;
+    if (base::receivable(sub) > sub.woken.size())
+      seen = take(sub, out, shared, s.wakes);
+    else if (base::ended(sub))
+      seen = received::end;
+    if (shared != nullptr) {
+      message.kept_ = state_ref<broadcast_state>::share(this);
+      message.shared_ = shared;
+    }
+    return seen;
   }
 
   /// The commit of a woken receive, the moment at which it takes its message.

@@ -20,6 +20,9 @@
 // - Sends and reservations stand in one line, by their numbers. Who is first in it waits only while
 //   too few places are free (or the buffer could not grow).
 // - offered_ is the number of values of all pending sends.
+// - At a rendezvous nothing can be reserved. There an offer of a select stands in that line until a
+//   receive waits that it could meet; then it is called (`woken`), keeps its place, and comes back
+//   to look. While an offer waits, all receives it could meet have others called for them.
 // - closed_ implies that senders_ and reservers_ are empty.
 // - If the channel has ended, or has no receiver, then receivers_ is empty.
 // - Not closed implies that a sender handle or a pending send exists, and a receiver handle.
@@ -129,8 +132,10 @@ class channel_core : public wait_state<Threading> {
   /// Whether a send would find nobody to receive it.
   bool is_deserted() noexcept {
     section s(*this);
-    return closed_;
+    return is_deserted(s);
   }
+
+  bool is_deserted(section&) const noexcept { return closed_; }
 
   /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the
   /// lock may read it without, since it does not change any more.
@@ -149,7 +154,9 @@ class channel_core : public wait_state<Threading> {
     } else if (ended()) {
       w.decide(outcome::closed);
     } else {
-      return base::wait_in(receivers_, w);
+      const started seen = base::wait_in(receivers_, w);
+      call_offers(s.wakes);
+      return seen;
     }
     return started::ready;
   }
@@ -169,6 +176,10 @@ class channel_core : public wait_state<Threading> {
   /// Reserves without waiting. `none` if there are too few free places now.
   outcome try_reserve(std::size_t places) noexcept {
     section s(*this);
+    return try_reserve(places, s);
+  }
+
+  outcome try_reserve(std::size_t places, section& s) noexcept {
     return reserve_now(places, s.wakes);
   }
 
@@ -179,6 +190,28 @@ class channel_core : public wait_state<Threading> {
     if (seen == outcome::none) return base::wait_in(reservers_, w);
     w.decide(seen);
     return started::ready;
+  }
+
+  /// Begins an offer at a rendezvous, which waits until a receive waits that is not a case of the
+  /// same select. One that is called comes back to meet it.
+  started start_meet(waiter& w) noexcept {
+    section s(*this);
+    if (closed_ || sender_count_ == 0) {
+      w.decide(closed_ ? outcome::closed : outcome::aborted);
+      return started::ready;
+    }
+    const started seen = base::wait_in(reservers_, w);
+    call_offers(s.wakes);
+    return seen;
+  }
+
+  /// A called offer that met nobody waits on; it has kept its place. `ready`: it need not.
+  started wait_again_to_meet(waiter& w) noexcept {
+    section s(*this);
+    if (w.current != stage::woken) return started::ready;
+    w.current = stage::waiting;
+    call_offers(s.wakes);
+    return started::waiting;
   }
 
   /// Stands for a receive that runs elsewhere, and waits for nothing, so that it can be cancelled.
@@ -209,6 +242,7 @@ class channel_core : public wait_state<Threading> {
     if (is_for_it) return started::ready;
     started waits = base::wait_again_in(receivers_, w);
     wake_receivers(s.wakes);
+    call_offers(s.wakes);
     return waits;
   }
 
@@ -245,8 +279,30 @@ class channel_core : public wait_state<Threading> {
   /// Whether a send that cannot wait may pass. At a rendezvous each waiting receive lends one
   /// place.
   bool has_place() const noexcept {
-    if (closed_ || !is_line_empty()) return false;
-    return capacity_ == 0 ? !receivers_.empty() : has_free_slots(1);
+    if (capacity_ == 0) return !closed_ && senders_.empty() && !receivers_.empty();
+    return !closed_ && is_line_empty() && has_free_slots(1);
+  }
+
+  /// Whether at least so many waiting receives are not cases of the same select as an offer.
+  bool lends_to(const waiter& offer, std::size_t wanted) const noexcept {
+    for (const waiter* w = receivers_.front(); w != nullptr && wanted != 0; w = w->next)
+      if (w->group != offer.group) --wanted;
+    return wanted == 0;
+  }
+
+  /// Calls as many offers as there are receives that they could meet. Linear in the number of
+  /// offers; there are none but at a rendezvous.
+  void call_offers(wake_list& wakes) noexcept {
+    if (capacity_ != 0 || reservers_.empty() || receivers_.empty() || !senders_.empty()) return;
+    std::size_t called = 0;
+    for (const waiter* w = reservers_.front(); w != nullptr; w = w->next)
+      if (w->current == stage::woken) ++called;
+    for (waiter* w = reservers_.front(); w != nullptr; w = w->next) {
+      if (w->current != stage::waiting || !lends_to(*w, called + 1)) continue;
+      w->current = stage::woken;
+      ++called;
+      wakes.push(*w);
+    }
   }
 
   /// Hands out as many promises as there are values for.
@@ -283,6 +339,7 @@ class channel_core : public wait_state<Threading> {
   void rebalance(wake_list& wakes) noexcept final {
     if (!is_line_empty()) admit(wakes);
     wake_receivers(wakes);
+    call_offers(wakes);
     after_senders_left(wakes);
     wake_at_end(wakes);
   }
@@ -297,7 +354,7 @@ class channel_core : public wait_state<Threading> {
   wait_queue receivers_;  // receives that have been promised nothing
   wait_queue batches_;    // receives that pass on what they have
   wait_queue senders_;    // sends that have not been accepted
-  wait_queue reservers_;  // reservations that have not been granted
+  wait_queue reservers_;  // reservations that have not been granted; at a rendezvous, offers
   wait_queue closers_;    // those who wait for the channel to close
   error_code reason_;
   bool closed_ = false;

@@ -34,10 +34,11 @@ class send_waiter : public offer_waiter {
 template <class T, class Threading>
 class channel_state final : public channel_core<Threading> {
   using base = channel_core<Threading>;
-  using section = typename base::section;
   using claim = std::unique_ptr<batch<T>>;
 
  public:
+  using typename base::section;
+
   explicit channel_state(std::size_t capacity) noexcept
       : base(capacity), values_(capacity, spare_limit(capacity)) {}
 
@@ -46,6 +47,10 @@ class channel_state final : public channel_core<Threading> {
   /// Sends without waiting. `value` is moved from only if the outcome is success.
   outcome try_send(T& value) noexcept {
     section s(*this);
+    return try_send(value, s);
+  }
+
+  outcome try_send(T& value, section& s) noexcept {
     if (base::closed_) return outcome::closed;
     if (!base::has_place()) base::recount(s.wakes);
     if (!base::has_place()) return outcome::none;
@@ -75,6 +80,20 @@ class channel_state final : public channel_core<Threading> {
     --base::permits_;
     base::wake_receivers(s.wakes);
     return outcome::success;
+  }
+
+  /// The commit of an offer of a select that was called: sends to a receive that waits, and is not
+  /// a case of the same select. `withdraw()` takes those out of their lines, here and at others
+  /// whose locks are held, so that nobody sends to a select that has just sent. `none`: there is no
+  /// such receive any more, and it has to wait_again_to_meet().
+  template <class Withdraw>
+  outcome meet(waiter& w, T& value, section& s, Withdraw&& withdraw) noexcept {
+    if (w.current != stage::woken) return w.fate;
+    if (!base::senders_.empty() || !base::lends_to(w, 1)) return outcome::none;
+    withdraw();
+    base::reservers_.erase(w);
+    w.current = stage::idle;
+    return accept(value, s);
   }
 
   /// What a send of `count` values that begins now would be told at once. `none` if it would have
@@ -124,6 +143,11 @@ class channel_state final : public channel_core<Threading> {
   template <class Sink>
   outcome try_receive(std::size_t limit, Sink&& sink) noexcept {
     section s(*this);
+    return try_receive(limit, sink, s);
+  }
+
+  template <class Sink>
+  outcome try_receive(std::size_t limit, Sink&& sink, section& s) noexcept {
     if (std::size_t found = unpromised()) {
       take(found < limit ? found : limit, sink, s);
       return outcome::success;
@@ -331,7 +355,10 @@ class channel_state final : public channel_core<Threading> {
       sink(std::move(*sender.offered));
       advance(sender, s.wakes);
     }
-    if (!base::is_line_empty()) admit(s.wakes);
+    if (!base::is_line_empty()) {
+      admit(s.wakes);
+      base::call_offers(s.wakes);
+    }
     base::after_senders_left(s.wakes);
     base::wake_at_end(s.wakes);
   }

@@ -31,9 +31,10 @@ namespace sluice::detail::core {
 template <class T, class Threading>
 class oneshot_state final : public wait_state<Threading> {
   using base = wait_state<Threading>;
-  using typename base::section;
 
  public:
+  using typename base::section;
+
   /// The numbers of the two handles. There are never others, so they need not be counted.
   static constexpr std::uint64_t sending_owner = 1;
   static constexpr std::uint64_t receiving_owner = 2;
@@ -66,8 +67,10 @@ class oneshot_state final : public wait_state<Threading> {
   /// Whether the receiver has gone, or closed.
   bool is_deserted() noexcept {
     section s(*this);
-    return closed_;
+    return is_deserted(s);
   }
+
+  bool is_deserted(section&) const noexcept { return closed_; }
 
   started start_wait_closed(waiter& w) noexcept {
     section s(*this);
@@ -86,6 +89,10 @@ class oneshot_state final : public wait_state<Threading> {
   /// `none` if there is nothing yet, or if what there is has been promised to somebody.
   outcome try_receive(std::optional<T>& out) noexcept {
     section s(*this);
+    return try_receive(out, s);
+  }
+
+  outcome try_receive(std::optional<T>& out, section& s) noexcept {
     if (is_free()) {
       take(out, s.wakes);
       return outcome::success;

@@ -78,9 +78,11 @@ class wait_state : public state<Threading> {
     if (any) rebalance(s.wakes);
   }
 
-  /// A waiter is destroyed without having been completed.
-  void abandon(waiter& w) noexcept {
+  /// A waiter is destroyed without having been completed. True if it was waiting: then nobody has
+  /// woken it, and nobody will.
+  bool abandon(waiter& w) noexcept {
     section s(*this);
+    const bool waited = w.current == stage::waiting;
     w.forget_link();
     w.current = stage::idle;
     if (w.queue != nullptr) {
@@ -89,6 +91,16 @@ class wait_state : public state<Threading> {
     }
     // An executor may refuse one waiter after the other, each inside the wake-up of the one before.
     s.join_current_wake_ups();
+    return waited;
+  }
+
+  /// Takes a waiter out of its line that has been promised nothing; then true. What it leaves must
+  /// make nothing possible for others.
+  bool withdraw(waiter& w, section&) noexcept {
+    if (w.current != stage::waiting) return false;
+    leave(w);
+    w.current = stage::idle;
+    return true;
   }
 
  protected:
@@ -141,8 +153,10 @@ class wait_state : public state<Threading> {
   }
 
   void settle(waiter& w, outcome result, wake_list& wakes) noexcept {
+    // One that is woken is on its way already.
+    const bool waited = w.current == stage::waiting;
     w.decide(result);
-    wakes.push(w);
+    if (waited) wakes.push(w);
   }
 
   void settle_all(wait_queue& queue, outcome result, wake_list& wakes) noexcept {

@@ -21,7 +21,7 @@
 //
 // All fields are protected by the lock of the state, except `next_woken`, which belongs to the
 // thread that holds the wake list, `stop`, which is only ever set, and the two functions and
-// `owner`, which never change.
+// `owner` and `group`, which never change once it is shared.
 
 #include <atomic>
 #include <cstddef>
@@ -119,6 +119,7 @@ class waiter {
   wait_queue* queue = nullptr;
   waiter* next_woken = nullptr;
   const void* homes[2] = {nullptr, nullptr};  // the contexts that it must not outlive
+  const void* group = nullptr;                // the select it is a case of, if it is one
   std::uint64_t order = 0;                    // its place in line
   const std::uint64_t owner;                  // the handle it was begun through
   bool may_wait = true;                       // false: it only asks whether it is ready

@@ -129,8 +129,10 @@ class watch_core : public wait_state<Threading> {
   /// Whether nobody watches, or nothing can be sent any more.
   bool is_deserted() noexcept {
     section s(*this);
-    return closed_ || receiver_count_ == 0;
+    return is_deserted(s);
   }
+
+  bool is_deserted(section&) const noexcept { return closed_ || receiver_count_ == 0; }
 
   bool has_changed(const cursor_type& cursor) noexcept {
     section s(*this);
@@ -193,8 +195,10 @@ class watch_core : public wait_state<Threading> {
   /// Whether there is a change now. `none` if there is none yet.
   outcome try_changed(cursor_type& cursor) noexcept {
     section s(*this);
-    return see(cursor);
+    return try_changed(cursor, s);
   }
+
+  outcome try_changed(cursor_type& cursor, section&) noexcept { return see(cursor); }
 
   /// The commit of a woken waiter, the moment at which a change becomes a seen one. `none`: there
   /// is none any more, and it has to wait_again(). Until leave_gate(phase) its contexts cannot go
