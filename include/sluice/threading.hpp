@@ -3,30 +3,50 @@
 #define SLUICE_THREADING_HPP
 
 #include <sluice/detail/core/short_mutex.hpp>
+#include <sluice/detail/core/spin.hpp>
 
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace sluice {
 
 /// The threading policy of channels whose handles may be used from any threads at once.
 /**
- * A policy names the lock and the atomic variables a channel is built from, and how a thread gives
- * up its turn while it waits for another one to finish a few instructions; a policy that has a
- * parking mutex and its condition variable as well lets threads block. Distinct handles of one
- * channel: safe. One shared handle: safe, except while it is assigned to, moved from or destroyed.
+ * A policy names the lock and the atomic variables a channel is built from, what each thread has for
+ * itself, and how a thread gives up its turn while it waits for another one to finish a few
+ * instructions; a policy that has a parking mutex and its condition variable as well lets threads
+ * block. Distinct handles of one channel: safe. One shared handle: safe, except while it is assigned
+ * to, moved from or destroyed.
  */
 struct multi_threaded {
   using mutex = detail::core::short_mutex;
   using parking_mutex = std::mutex;
   using condition_variable = std::condition_variable;
 
+  /// The lock of what an execution context knows of its channels.
+  using context_mutex = std::mutex;
+
   template <class U>
   using atomic = std::atomic<U>;
 
+  /// The one U of this thread.
+  template <class U>
+  static U& of_this_thread() noexcept {
+    static thread_local U mine;
+    return mine;
+  }
+
   static void yield() noexcept { std::this_thread::yield(); }
+
+  /// Looks again for a moment before the thread goes to sleep. Whether it has seen what it looked
+  /// for.
+  template <class Predicate>
+  static bool spin_until(Predicate seen) {
+    return detail::core::spin_until(std::move(seen));
+  }
 };
 
 /// The threading policy of channels that live in one implicit strand; nothing is synchronised.
@@ -40,6 +60,14 @@ struct single_threaded {
     void lock() noexcept {}
     void unlock() noexcept {}
   };
+
+  // One context may run channels that live in different strands.
+  using context_mutex = multi_threaded::context_mutex;
+
+  template <class U>
+  static U& of_this_thread() noexcept {
+    return multi_threaded::of_this_thread<U>();
+  }
 
   template <class U>
   class atomic {

@@ -53,6 +53,11 @@ struct stepwise {
   template <class U>
   using atomic = sluice::single_threaded::atomic<U>;
 
+  template <class U>
+  static U& of_this_thread() noexcept {
+    return sluice::single_threaded::of_this_thread<U>();
+  }
+
   static void yield() noexcept { on_yield(yielding); }
 
   inline static int held = 0;

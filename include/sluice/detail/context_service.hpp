@@ -9,6 +9,9 @@
 // entry out first and finds the state still referenced, and then evicts from it; or the state's
 // destructor takes the entry out first. `linked_` says which, under the lock of the registry, and
 // the registry itself lives as long as anything refers to it.
+//
+// `Mutex` is the context_mutex of a threading policy. Policies that have the same one share the
+// service of a context.
 
 #include <sluice/detail/core/state.hpp>
 
@@ -24,67 +27,77 @@ namespace sluice::detail {
 
 namespace asio = boost::asio;
 
+template <class Mutex>
 class context_site;
 
 /// The states that wait for something of one context. Everything is protected by `mutex_`.
+template <class Mutex>
 class context_registry {
+  using entry_type = context_site<Mutex>;
+
  public:
   /// Makes `state` known to the context. False if the context is going away.
   template <class State>
   static bool add(const std::shared_ptr<context_registry>& registry, State& state,
                   const asio::execution_context& context);
 
-  void remove(context_site& entry) noexcept;
+  void remove(entry_type& entry) noexcept;
 
   void shut_down() noexcept;
 
  private:
-  void link(context_site& entry) noexcept;
-  void unlink(context_site& entry) noexcept;
+  void link(entry_type& entry) noexcept;
+  void unlink(entry_type& entry) noexcept;
 
-  std::mutex mutex_;
-  context_site* first_ = nullptr;
+  Mutex mutex_;
+  entry_type* first_ = nullptr;
   bool shut_down_ = false;
 };
 
+template <class Mutex>
 class context_site final : public core::site {
+  using registry_type = context_registry<Mutex>;
+
  public:
-  context_site(std::shared_ptr<context_registry> registry, core::evictable& state,
+  context_site(std::shared_ptr<registry_type> registry, core::evictable& state,
                const void* home) noexcept
       : core::site(home), registry_(std::move(registry)), state_(&state) {}
 
   ~context_site() override { registry_->remove(*this); }
 
  private:
-  friend class context_registry;
+  friend registry_type;
 
-  const std::shared_ptr<context_registry> registry_;
+  const std::shared_ptr<registry_type> registry_;
   core::evictable* const state_;
   context_site* previous_ = nullptr;
   context_site* next_ = nullptr;
   bool linked_ = false;
 };
 
-inline void context_registry::link(context_site& entry) noexcept {
+template <class Mutex>
+void context_registry<Mutex>::link(entry_type& entry) noexcept {
   entry.next_ = first_;
   if (first_ != nullptr) first_->previous_ = &entry;
   first_ = &entry;
   entry.linked_ = true;
 }
 
-inline void context_registry::unlink(context_site& entry) noexcept {
+template <class Mutex>
+void context_registry<Mutex>::unlink(entry_type& entry) noexcept {
   (entry.previous_ ? entry.previous_->next_ : first_) = entry.next_;
   if (entry.next_ != nullptr) entry.next_->previous_ = entry.previous_;
   entry.previous_ = entry.next_ = nullptr;
   entry.linked_ = false;
 }
 
+template <class Mutex>
 template <class State>
-bool context_registry::add(const std::shared_ptr<context_registry>& registry, State& state,
-                           const asio::execution_context& context) {
-  auto entry = std::make_unique<context_site>(registry, state, &context);
-  context_site* added = entry.get();
-  std::lock_guard<std::mutex> lock(registry->mutex_);
+bool context_registry<Mutex>::add(const std::shared_ptr<context_registry>& registry, State& state,
+                                  const asio::execution_context& context) {
+  auto entry = std::make_unique<entry_type>(registry, state, &context);
+  entry_type* added = entry.get();
+  std::lock_guard<Mutex> lock(registry->mutex_);
   if (registry->shut_down_) return false;
   // An entry that is not needed stays here and is destroyed after unlocking.
   state.add_site(entry);
@@ -92,16 +105,18 @@ bool context_registry::add(const std::shared_ptr<context_registry>& registry, St
   return true;
 }
 
-inline void context_registry::remove(context_site& entry) noexcept {
-  std::lock_guard<std::mutex> lock(mutex_);
+template <class Mutex>
+void context_registry<Mutex>::remove(entry_type& entry) noexcept {
+  std::lock_guard<Mutex> lock(mutex_);
   if (entry.linked_) unlink(entry);
 }
 
-inline void context_registry::shut_down() noexcept {
-  std::unique_lock<std::mutex> lock(mutex_);
+template <class Mutex>
+void context_registry<Mutex>::shut_down() noexcept {
+  std::unique_lock<Mutex> lock(mutex_);
   // What is dropped may run destructors that begin new operations, so this goes on until nothing
   // is left; only then is the registry closed.
-  while (context_site* entry = first_) {
+  while (entry_type* entry = first_) {
     unlink(*entry);
     core::evictable* state = entry->state_;
     const void* home = entry->home();
@@ -137,33 +152,37 @@ struct anchor_executor {
  * older than this one, because wake-ups may be posting to strands until this one has been shut
  * down. To make a strand is the public way to make that service.
  */
+template <class Mutex>
 class context_service final : public asio::execution_context::service {
+  using registry_type = context_registry<Mutex>;
+
  public:
   using key_type = context_service;
   static inline asio::execution_context::id id;
 
   explicit context_service(asio::execution_context& context)
-      : asio::execution_context::service(context), registry_(std::make_shared<context_registry>()) {
+      : asio::execution_context::service(context), registry_(std::make_shared<registry_type>()) {
     asio::strand<anchor_executor> older(anchor_executor{&context});
   }
 
   /// A service that was only made while its context was shutting down is not told to.
   ~context_service() override { registry_->shut_down(); }
 
-  const std::shared_ptr<context_registry>& registry() const noexcept { return registry_; }
+  const std::shared_ptr<registry_type>& registry() const noexcept { return registry_; }
 
  private:
   void shutdown() override { registry_->shut_down(); }
 
-  const std::shared_ptr<context_registry> registry_;
+  const std::shared_ptr<registry_type> registry_;
 };
 
 /// Makes `state` known to the context, so that nothing of it outlives the context. False if the
 /// context is going away already.
-template <class State>
-bool register_state(State& state, asio::execution_context& context) {
-  return context_registry::add(asio::use_service<context_service>(context).registry(), state,
-                               context);
+template <class Threading>
+bool register_state(core::state<Threading>& state, asio::execution_context& context) {
+  using mutex = typename Threading::context_mutex;
+  auto& service = asio::use_service<context_service<mutex>>(context);
+  return context_registry<mutex>::add(service.registry(), state, context);
 }
 
 }  // namespace sluice::detail

@@ -276,7 +276,7 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
     };
     // Whoever waits on the other side may be about to do its part. But who is called back, to test
     // a value, is asked once.
-    const bool seen = ours::calls_back_when_tried ? is_ready() : core::spin_until(is_ready);
+    const bool seen = ours::calls_back_when_tried ? is_ready() : threading::spin_until(is_ready);
     if (seen) return std::move(*ready);
   }
 

@@ -12,7 +12,6 @@
 // without it, and says no more than that it is worth while to lock.
 
 #include <sluice/detail/core/deadline.hpp>
-#include <sluice/detail/core/spin.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -78,7 +77,7 @@ class parker {
   /// after the deadline only once, since it may bring the next with it, and so on for ever.
   template <class Deadline>
   event next(task*& to_do, const Deadline& deadline) noexcept {
-    spin_until([this] { return news_.load(std::memory_order_relaxed); });
+    Threading::spin_until([this] { return news_.load(std::memory_order_relaxed); });
     for (;;) {
       // Other people's clocks are read without the lock: they may have locks of their own.
       const bool passed = deadline.has_passed();

@@ -73,19 +73,14 @@ class evictable {
 struct current_wake_ups {
   const void* state = nullptr;
   wake_list* list = nullptr;
-
-  static current_wake_ups& of_this_thread() noexcept {
-    static thread_local current_wake_ups current;
-    return current;
-  }
 };
 
 /// The destruction of one context, as long as it is under way. Protected by the lock of the state.
 struct eviction {
-  explicit eviction(const void* dying) noexcept : home(dying) {}
+  eviction(const void* dying, const current_wake_ups& here) noexcept : home(dying), thread(&here) {}
 
   const void* const home;
-  const void* const thread = &current_wake_ups::of_this_thread();
+  const current_wake_ups* const thread;  // that of the thread that it is done by
   eviction* next = nullptr;
   wait_queue taken;                              // what lived there, and has not been dropped yet
   const void* dropping[2] = {nullptr, nullptr};  // the homes of what is being dropped now
@@ -102,27 +97,33 @@ class state : public evictable {
     section& operator=(const section&) = delete;
 
     ~section() {
-      if (wakes.empty()) {
-        state_.mutex_.unlock();
-        return;
-      }
-      // What is woken may run at once, on another thread or on an inline executor, and may give up
-      // the last handle; so the state is kept until the gate is left.
-      state_.add_reference();
-      unsigned phase = state_.gate_.enter();
-      state_.mutex_.unlock();
-      auto& current = current_wake_ups::of_this_thread();
+      unlock();
+      if (wakes.empty()) return;
+      auto& current = wake_ups_of_this_thread();
       const current_wake_ups outer = std::exchange(current, current_wake_ups{&state_, &wakes});
       wakes.wake_all();
       current = outer;
-      state_.gate_.leave(phase);
+      state_.gate_.leave(phase_);
       state_.release();
+    }
+
+    /// Gives the lock back before the end of the section, where several are held together.
+    void unlock() noexcept {
+      if (!locked_) return;
+      locked_ = false;
+      if (!wakes.empty()) {
+        // What is woken may run at once, on another thread or on an inline executor, and may give
+        // up the last handle; so the state is kept until the gate is left.
+        state_.add_reference();
+        phase_ = state_.gate_.enter();
+      }
+      state_.mutex_.unlock();
     }
 
     /// Leaves what is to be woken to the wake-ups of this state that this thread is in the middle
     /// of, if it is.
     void join_current_wake_ups() noexcept {
-      const auto& current = current_wake_ups::of_this_thread();
+      const auto& current = wake_ups_of_this_thread();
       if (current.state == &state_) current.list->append(wakes);
     }
 
@@ -130,6 +131,8 @@ class state : public evictable {
 
    private:
     state& state_;
+    unsigned phase_ = 0;
+    bool locked_ = true;
   };
 
   state() noexcept
@@ -154,7 +157,7 @@ class state : public evictable {
   }
 
   void evict(const void* home) noexcept final {
-    eviction own(home);
+    eviction own(home, wake_ups_of_this_thread());
     std::unique_ptr<site> gone;
     typename wake_gate<Threading>::turn_ticket ticket{};
     while (!try_evict(own, gone, ticket)) Threading::yield();
@@ -182,6 +185,10 @@ class state : public evictable {
   void leave_gate(unsigned phase) noexcept { gate_.leave(phase); }
 
  private:
+  static current_wake_ups& wake_ups_of_this_thread() noexcept {
+    return Threading::template of_this_thread<current_wake_ups>();
+  }
+
   bool reference_if_alive() noexcept {
     unsigned count = references_.load(std::memory_order_relaxed);
     while (count != 0) {
