@@ -37,6 +37,9 @@ std::optional<response> refusal_of(sluice::error_code error) {
     return error_response(http::status::payload_too_large, "the text is too long");
   if (error == http::error::header_limit)
     return error_response(http::status::request_header_fields_too_large, "the header is too long");
+  if (error == http::error::buffer_overflow)
+    return error_response(http::status::request_header_fields_too_large,
+                          "what comes with the chunks is too long");
   if (error == http::error::bad_version)
     return error_response(http::status::http_version_not_supported, "use HTTP/1.1");
   if (error.category() == http::make_error_code(http::error::bad_method).category())
@@ -198,7 +201,9 @@ class session {
   static constexpr std::size_t most_read_ahead = 65536;
 
   boost::beast::tcp_stream stream_;
-  boost::beast::flat_buffer buffer_;
+  // What a parser has not understood yet stays in here, and an extension of a chunk or a trailer
+  // may go on for ever: a client must not be able to fill our memory with that either.
+  boost::beast::flat_buffer buffer_{most_read_ahead};
   const service& shared_;
   stop_receiver stop_;
   // All on the strand of the connection.
