@@ -82,7 +82,7 @@ class event_stream {
   // False when the client has gone, or as good as that. What is sent must stay until then.
   asio::awaitable<bool> send(std::string_view text) {
     const auto content = asio::buffer(text);
-    client_.expires_after(patience_);
+    be_patient();
     if (chunked_) {
       const http::chunk_body chunk(content);
       const auto [error, size] = co_await asio::async_write(client_, chunk, as_result);
@@ -94,8 +94,16 @@ class event_stream {
 
   asio::awaitable<void> send_end() {
     if (!chunked_) co_return;
-    client_.expires_after(patience_);
+    be_patient();
     co_await asio::async_write(client_, http::make_chunk_last(), as_result);
+  }
+
+  // While there is more to tell, each piece has its time. When nothing can follow, all that is left
+  // has to do with as much: the server waits for this client then, and for nothing else.
+  void be_patient() {
+    if (is_ending_) return;
+    is_ending_ = subscribed_.events.is_closed();
+    client_.expires_after(patience_);
   }
 
   // A client that listens has nothing to say; what it says all the same is ignored.
@@ -112,6 +120,7 @@ class event_stream {
   job_log::subscription subscribed_;
   const bool chunked_;
   const std::chrono::seconds patience_;
+  bool is_ending_ = false;  // the broadcast is closed, and the last time limit is set
 };
 
 }  // namespace

@@ -25,8 +25,9 @@ namespace job_server {
 namespace asio = boost::asio;
 
 // Answers a request, made in this version of HTTP, by everything that happens; until nothing more
-// can happen, the client leaves, or it takes nothing for longer than `patience`. The connection
-// cannot be used for another request after that.
+// can happen, the client leaves, or it takes nothing for longer than `patience`. After the last
+// event it has as long for all that it is behind. The connection cannot be used for another request
+// then.
 asio::awaitable<void> stream_events(boost::beast::tcp_stream& client,
                                     job_log::subscription subscribed, unsigned version,
                                     std::chrono::seconds patience);
