@@ -19,6 +19,7 @@ std::string members_of(const queue_figures& figures) {
   json += ",\"accepted\":" + std::to_string(figures.accepted);
   json += ",\"rejected\":" + std::to_string(figures.rejected);
   json += ",\"done\":" + std::to_string(figures.done);
+  json += ",\"failed\":" + std::to_string(figures.failed);
   json += ",\"abandoned\":" + std::to_string(figures.abandoned);
   return json;
 }
@@ -60,11 +61,17 @@ void job_log::started(std::uint64_t number, std::string_view worker) {
 
 void job_log::ended(std::uint64_t number, ending how) {
   const std::scoped_lock lock(mutex_);
-  ++(how == ending::abandoned ? abandoned_ : done_);
-  tell(how == ending::done     ? "done"
-       : how == ending::failed ? "failed"
-                               : "abandoned",
-       job_member(number));
+  switch (how) {
+    case ending::done:
+      ++done_;
+      return tell("done", job_member(number));
+    case ending::failed:
+      ++failed_;
+      return tell("failed", job_member(number));
+    case ending::abandoned:
+      ++abandoned_;
+      return tell("abandoned", job_member(number));
+  }
 }
 
 void job_log::stopping() {
@@ -95,11 +102,13 @@ queue_figures job_log::figures_now() const {
   const auto waiting = static_cast<std::size_t>(accepted_ - started_);
   result.depth = std::min(waiting, capacity_);
   result.capacity = capacity_;
-  result.running = static_cast<std::size_t>(accepted_ - done_ - abandoned_) - result.depth;
+  const auto ended = done_ + failed_ + abandoned_;
+  result.running = static_cast<std::size_t>(accepted_ - ended) - result.depth;
   result.listeners = events_.lock().receiver_count();
   result.accepted = accepted_;
   result.rejected = rejected_;
   result.done = done_;
+  result.failed = failed_;
   result.abandoned = abandoned_;
   return result;
 }

@@ -37,7 +37,8 @@ struct queue_figures {
   std::size_t listeners = 0;    // clients that are told of events
   std::uint64_t accepted = 0;   // jobs taken into the queue since the start
   std::uint64_t rejected = 0;   // jobs refused since the start
-  std::uint64_t done = 0;       // accepted jobs that were worked on to their end
+  std::uint64_t done = 0;       // accepted jobs that came to a result
+  std::uint64_t failed = 0;     // accepted jobs that threw
   std::uint64_t abandoned = 0;  // accepted jobs whose client hung up before that
 };
 
@@ -94,6 +95,7 @@ class job_log {
   std::uint64_t rejected_ = 0;
   std::uint64_t started_ = 0;
   std::uint64_t done_ = 0;
+  std::uint64_t failed_ = 0;
   std::uint64_t abandoned_ = 0;
 };
 

@@ -47,7 +47,7 @@ enum class verdict {
   done,     // the report is there
   full,     // not accepted: every place in the queue is taken
   closing,  // not accepted: the server is stopping
-  failed    // accepted, but the work ended without a report
+  failed    // accepted, but the worker threw, or the job was dropped: there is no report
 };
 
 struct submission {

@@ -71,8 +71,8 @@ void run(const job_server::options& chosen) {
 
   const auto figures = log.figures();
   std::cout << "job_server: stopped; " << figures.accepted << " jobs accepted, " << figures.done
-            << " done, " << figures.abandoned << " abandoned, " << figures.rejected << " rejected"
-            << std::endl;
+            << " done, " << figures.failed << " failed, " << figures.abandoned << " abandoned, "
+            << figures.rejected << " rejected" << std::endl;
 }
 
 }  // namespace

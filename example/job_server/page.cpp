@@ -101,6 +101,7 @@ std::string_view page() {
   <div><dt>running</dt><dd id="running">0</dd></div>
   <div><dt>accepted</dt><dd id="accepted">0</dd></div>
   <div><dt>done</dt><dd id="done">0</dd></div>
+  <div><dt>failed</dt><dd id="failed">0</dd></div>
   <div><dt>rejected</dt><dd id="rejected">0</dd></div>
   <div><dt>abandoned</dt><dd id="abandoned">0</dd></div>
   <div><dt>listeners</dt><dd id="listeners">0</dd></div>
@@ -124,8 +125,8 @@ std::string_view page() {
 <script>
 "use strict";
 const $ = id => document.getElementById(id);
-const figures = ["depth", "capacity", "running", "accepted", "done", "rejected", "abandoned",
-                 "listeners"];
+const figures = ["depth", "capacity", "running", "accepted", "done", "failed", "rejected",
+                 "abandoned", "listeners"];
 const kinds = ["accepted", "started", "done", "failed", "abandoned", "rejected", "stopping"];
 const seconds = 60;  // what the diagrams show
 const rows = 12;     // of recent events

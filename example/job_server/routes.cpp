@@ -74,7 +74,7 @@ response submission_response(const submission& result) {
     case verdict::failed:
       break;
   }
-  return error_response(http::status::internal_server_error, "the job ended without a result");
+  return error_response(http::status::internal_server_error, "the job failed");
 }
 
 }  // namespace

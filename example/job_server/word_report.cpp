@@ -21,6 +21,7 @@ bool ranks_before(const counted_word& a, const counted_word& b) {
 }  // namespace
 
 word_report count_words(std::string_view text) {
+  if (text.find('\0') != text.npos) throw not_a_text();
   word_report report;
   std::unordered_map<std::string, std::size_t> counts;
   std::string word;

@@ -7,6 +7,7 @@
 #define JOB_SERVER_WORD_REPORT_HPP
 
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,13 @@ struct word_report {
   std::vector<counted_word> most_frequent;  // ten at most, ties in alphabetical order
 };
 
-// A word is a maximal run of the letters A-Z and a-z; upper and lower case are the same.
+// What has a zero byte is no text: most likely a program was sent.
+struct not_a_text : std::invalid_argument {
+  not_a_text() : std::invalid_argument("a text has no zero bytes") {}
+};
+
+// A word is a maximal run of the letters A-Z and a-z; upper and lower case are the same. Throws
+// not_a_text.
 word_report count_words(std::string_view text);
 
 std::string to_json(const word_report& report);

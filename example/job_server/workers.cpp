@@ -33,7 +33,9 @@ void work_on(job& next, job_log& log) {
     static_cast<void>(next.reply.send(std::move(report)));
   } catch (const std::exception& problem) {
     // The job goes, and its reply slot with it: whoever waits there sees the end of the stream.
-    std::cerr << "job_server: a job failed: " << problem.what() << '\n';
+    // One string, since other workers may have something to say at the same time.
+    std::cerr << "job_server: job " + std::to_string(next.number) + " failed: " + problem.what() +
+                     "\n";
     log.ended(next.number, ending::failed);
   }
 }

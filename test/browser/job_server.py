@@ -59,7 +59,9 @@ def wait_for(what, condition):
 class Server:
     """A running server. Leaving its block stops it, unless that has happened already."""
 
-    def __init__(self, *options, port=0):
+    def __init__(self, *options, port=0, complaint=""):
+        """In the end the server must have complained of this and nothing else."""
+        self.complaint = complaint
         self.errors = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(
             [server_program, "--port", str(port), *options],
@@ -91,7 +93,7 @@ class Server:
 
     def await_end(self):
         status = self.process.wait(MOST_SECONDS)
-        if status != 0 or self.complaints():
+        if status != 0 or self.complaints() != self.complaint:
             raise AssertionError(f"the server ended with status {status}; {self.complaints()}")
 
     def kill(self):
@@ -168,7 +170,7 @@ class Clients:
 class Page:
     """What can be seen on the page, and done with it. At the end of its block it is left."""
 
-    figures = "depth capacity running accepted done rejected abandoned listeners".split()
+    figures = "depth capacity running accepted done failed rejected abandoned listeners".split()
 
     def __init__(self, server, console=None):
         """The browser's console may say only what matches the pattern `console`."""
@@ -335,6 +337,21 @@ class JobServerPage(unittest.TestCase):
             page.click(100)
             page.await_answer("0 of 100 done: the queue is full, try again later")
             page.await_figures(depth=1, running=1, accepted=2, rejected=101)
+
+    def test_a_job_that_fails(self):
+        failed = "job_server: job 1 failed: a text has no zero bytes\n"
+        with Server("--workers", "1", complaint=failed) as server:
+            with Page(server, console=r"/jobs .* status of 500") as page:
+                # Whoever types cannot type this.
+                browser.execute_script("document.getElementById('text').value = 'no\\0text'")
+                page.click(1)
+                page.await_answer("the job failed")
+                page.await_figures(accepted=1, done=0, failed=1, running=0)
+                self.assertEqual(page.events()[-1], ("failed", "job 1"))
+                page.type("a text")
+                page.click(1)
+                page.await_answer("2 words, 2 different: a 1, text 1")
+                page.await_figures(accepted=2, done=1, failed=1)
 
     def test_a_stop_and_another_server(self):
         port = wait_for("a free port", free_port)
