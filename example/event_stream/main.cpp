@@ -97,7 +97,7 @@ std::string publish(event_sender& tx, std::string_view text) {
 }
 
 asio::awaitable<void> serve(beast::tcp_stream client, event_sender& tx) {
-  beast::flat_buffer buffer;
+  beast::flat_buffer buffer(1 << 16);  // chunks may come with more than their text, without an end
   http::request_parser<http::string_body> parser;
   parser.body_limit(longest_post);
   client.expires_after(patience);
