@@ -30,6 +30,7 @@ td:first-child,th:first-child{text-align:left}pre{line-height:1.35}i{color:#888;
 class Header:
     def __init__(self):
         self.lines = defaultdict(int)  # line -> how often
+        self.skipped = set()  # lines of comments, and of what is not compiled
         self.branches = defaultdict(lambda: [0, 0, 0])  # place -> true, false, looked at
 
     def add(self, segments, branches):
@@ -48,8 +49,12 @@ class Header:
             # A line is reached if what began before it or something that begins on it is.
             before = at(line, 0)
             begins = [s for s in by_line[line] if s[3] and s[4] and not s[5]]
-            skipped = by_line[line] and by_line[line][0][4] and not by_line[line][0][3]
-            if skipped or not (begins or (before and before[3])):
+            starts_skipping = by_line[line] and by_line[line][0][4] and not by_line[line][0][3]
+            goes_on_skipping = before and before[4] and not before[3] and not begins
+            if starts_skipping or goes_on_skipping:
+                self.skipped.add(line)
+                continue
+            if not (begins or (before and before[3])):
                 continue
             counts = [s[2] for s in begins] + ([before[2]] if before and before[3] else [])
             self.lines[line] += max(counts)
@@ -62,7 +67,9 @@ class Header:
             branch[2] += around[2] if around else 0
 
     def finish(self):
-        """Drops conditions that are looked at and have no outcome: the compiler has decided."""
+        """Drops what is no code, though it lies in a function that some program does not use, and
+        conditions that are looked at and have no outcome: the compiler has decided."""
+        self.lines = {line: count for line, count in self.lines.items() if line not in self.skipped}
         self.branches = {
             place: (yes, no)
             for place, (yes, no, seen) in self.branches.items()
