@@ -233,3 +233,23 @@ FLAVOUR_TEST_CASE(K6_the_address_of_a_value_is_not_asked_of_it, buffered_flavour
   for (const shy& value : out) sum += value.number();
   BOOST_TEST(sum == 15);
 }
+
+// A loop that had taken its share looked again when its context was made known, and took what had
+// been promised to somebody else.
+FLAVOUR_TEST_CASE(D5_a_loop_that_begins_to_wait_leaves_what_others_were_promised,
+                  buffered_flavours) {
+  if (flavour.capacity < 2) return;
+  asio::io_context context;
+  asio::io_context other_context;
+  auto [tx, rx] = flavour.open(context);
+  auto first = begin_receive(rx);
+  BOOST_TEST(!tx.try_send(message(1)));
+  BOOST_TEST(!tx.try_send(message(2)));
+  std::vector<int> ids;
+  rx.with_executor(asio::any_io_executor(other_context.get_executor()))
+      .async_for_each([&](message m) { ids.push_back(m.id()); }, asio::detached);
+  run_ready(other_context);
+  BOOST_TEST(ids == std::vector<int>{1}, boost::test_tools::per_element());
+  run_ready(context);
+  BOOST_TEST(first.id() == 2);
+}

@@ -215,13 +215,18 @@ class channel_state final : public channel_core<Threading> {
       } else if (is_at_end(s)) {
         result = outcome::closed;
       } else {
-        // One that has got something goes to the end of the line.
-        if (w.begun)
-          base::promise_first(w);
-        else
-          base::promise(w);
         result = base::knows_homes_of(w) ? outcome::none : outcome::orphaned;
         if (result == outcome::none) phase = base::enter_gate();
+        if (!w.begun) {
+          base::promise(w);
+        } else if (result == outcome::none) {
+          // One that has got something goes to the end of the line.
+          base::promise_first(w);
+        } else {
+          // Should it look once more, it has been promised nothing.
+          w.current = stage::busy;
+          base::batches_.push_back(w);
+        }
       }
     }
     base::rebalance(s.wakes);
