@@ -253,3 +253,20 @@ FLAVOUR_TEST_CASE(D5_a_loop_that_begins_to_wait_leaves_what_others_were_promised
   run_ready(context);
   BOOST_TEST(first.id() == 2);
 }
+
+// A loop that had had a message went to the end of the line each time it was woken for nothing.
+FLAVOUR_TEST_CASE(D5_a_loop_that_finds_nothing_waits_on_at_its_place, rendezvous_flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  std::vector<int> ids;
+  rx.async_for_each([&](message m) { ids.push_back(m.id()); }, asio::detached);
+  auto sent = begin_send(tx, 1);
+  run_ready(context);
+  auto later = begin_receive(rx);
+  begin_send(tx, 2).cancel();
+  run_ready(context);
+  sent = begin_send(tx, 3);
+  run_ready(context);
+  BOOST_TEST(ids == (std::vector<int>{1, 3}), boost::test_tools::per_element());
+  BOOST_TEST(!later.done());
+}

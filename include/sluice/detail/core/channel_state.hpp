@@ -217,14 +217,13 @@ class channel_state final : public channel_core<Threading> {
       } else {
         result = base::knows_homes_of(w) ? outcome::none : outcome::orphaned;
         if (result == outcome::none) phase = base::enter_gate();
-        if (!w.begun) {
+        if (w.current == stage::woken) {
           base::promise(w);
         } else if (result == outcome::none) {
-          // One that has got something goes to the end of the line.
+          // One that has just got something goes to the end of the line.
           base::promise_first(w);
         } else {
           // Should it look once more, it has been promised nothing.
-          w.current = stage::busy;
           base::batches_.push_back(w);
         }
       }
