@@ -5,22 +5,19 @@
 // The ends for receives of several messages; see ends.hpp.
 
 #include "conformance/ends.hpp"
+#include "conformance/kept.hpp"
 #include "support/message.hpp"
 
-#include <deque>
-#include <mutex>
+#include <utility>
 #include <vector>
 
 namespace conformance {
 
 /// A vector for what is received. It stays where it is: nobody knows how long it is referred to.
 inline std::vector<message>& room_for_some() {
-  static std::mutex mutex;
-  static std::deque<std::vector<message>> all;
-  std::lock_guard<std::mutex> lock(mutex);
-  auto& room = all.emplace_back();
+  std::vector<message> room;
   room.reserve(1);
-  return room;
+  return keep(std::move(room));
 }
 
 /// Waits for its first message, at which it stops, or has it.

@@ -5,6 +5,7 @@
 // The ends of broadcasts; see ends.hpp. Their messages have to be copyable: letters.
 
 #include "conformance/ends.hpp"
+#include "conformance/kept.hpp"
 #include "support/broadcasts.hpp"
 #include "support/message.hpp"
 #include "support/recorder.hpp"
@@ -12,8 +13,6 @@
 #include <sluice/broadcast.hpp>
 
 #include <cstddef>
-#include <deque>
-#include <mutex>
 #include <utility>
 
 namespace conformance {
@@ -23,10 +22,7 @@ using support::letter;
 /// A letter with the id of a message. It stays where it is: nobody knows how long it is referred
 /// to.
 inline letter& letter_for(const message& value) {
-  static std::mutex mutex;
-  static std::deque<letter> all;
-  std::lock_guard<std::mutex> lock(mutex);
-  return all.emplace_back(value.id());
+  return keep(letter(value.id()));
 }
 
 /// Waits for a message, or has one.

@@ -8,18 +8,21 @@
 // that the course names. There is one end for each thing that can be waited for; functions that
 // wait for the same thing share it. Every end has
 //
-//   end(ex, course)           an end whose handle has `ex`, prepared for the course
-//   handle, value             what the function is called on, and what it may send
-//   steer(course)             makes an operation that waits take its course
-//   expected(course)          what the operation then ends with
-//   drop_handle()             lets go of the only handle of this side
-//   after_drop                what an operation ends with that began before, with
-//   after_drop_steer() lazy_after_drop           the same, if it was made before and is started
-//   after that lazy_senders              how many senders an operation counts as that is not
-//   started yet is_left()                 optional: what it would have taken, had it not been
-//   cancelled, is there stays_open                optional: the other side is not closed when this
-//   one has gone looks_first               optional: what waits has to run once before it does; see
-//   let_wait()
+// - end(ex, course): an end whose handle has `ex`, prepared for the course
+// - handle, value: what the function is called on, and what it may send
+// - steer(course): makes an operation that waits take its course. It throws std::bad_alloc if it
+//   could not, and then has done nothing
+// - expected(course): what the operation then ends with
+// - drop_handle(): lets go of the only handle of this side
+// - after_drop: what an operation ends with that began before, with after_drop_steer()
+// - lazy_after_drop: the same, if it was made before and is started after that
+// - lazy_senders: how many senders an operation counts as that is not started yet
+//
+// and may have
+//
+// - is_left(): what it would have taken, had it not been cancelled, is there
+// - stays_open: the other side is not closed when this one has gone
+// - looks_first: what waits has to run once before it does; see let_wait()
 
 #include "support/message.hpp"
 #include "support/recorder.hpp"
@@ -29,6 +32,7 @@
 #include <boost/asio/error.hpp>
 
 #include <cstddef>
+#include <new>
 #include <ostream>
 #include <tuple>
 #include <utility>
@@ -78,6 +82,11 @@ inline std::ostream& operator<<(std::ostream& out, course way) {
 constexpr bool waits(course way) {
   return way == course::after_waiting || way == course::cancelled ||
          way == course::closed_while_waiting;
+}
+
+/// For what is done to the other side.
+inline void say_if_no_memory(sluice::error_code ec) {
+  if (ec == asio::error::no_memory) throw std::bad_alloc();
 }
 
 inline const result success{};
@@ -132,7 +141,7 @@ class receiving_end {
   }
 
   void steer(course way) {
-    if (way == course::after_waiting) static_cast<void>(other.try_send(message(0)));
+    if (way == course::after_waiting) say_if_no_memory(other.try_send(message(0)));
     if (way == course::cancelled) handle.cancel();
     if (way == course::closed_while_waiting) other.close();
   }

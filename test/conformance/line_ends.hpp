@@ -5,14 +5,13 @@
 // The ends for reservations and for sends of several values; see ends.hpp.
 
 #include "conformance/ends.hpp"
+#include "conformance/kept.hpp"
 #include "support/message.hpp"
 #include "support/recorder.hpp"
 
 #include <sluice/channel.hpp>
 
 #include <cstddef>
-#include <deque>
-#include <mutex>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -28,10 +27,7 @@ inline std::vector<message> only(message& value) {
 
 /// One that stays where it is: nobody knows how long it is referred to.
 inline std::vector<message>& kept(message& value) {
-  static std::mutex mutex;
-  static std::deque<std::vector<message>> all;
-  std::lock_guard<std::mutex> lock(mutex);
-  return all.emplace_back(only(value));
+  return keep(only(value));
 }
 
 /// Waits for places for its messages, of which there is one, or has them.

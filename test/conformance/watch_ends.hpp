@@ -27,7 +27,7 @@ class watch_receiving_end {
   }
 
   void steer(course way) {
-    if (way == course::after_waiting) other.send(1);
+    if (way == course::after_waiting) say_if_no_memory(other.send(1));
     if (way == course::cancelled) handle.cancel();
     if (way == course::closed_while_waiting) other.close();
   }

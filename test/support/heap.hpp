@@ -18,14 +18,26 @@ struct heap {
 
   /// So many more allocations succeed, before one fails. Negative: all do.
   static inline long countdown = -1;
+  static inline bool stays_empty = false;  ///< After one has failed all others do, too.
+  static inline bool recycles = false;     ///< What Asio recycles does not fail.
+  static inline std::size_t failures = 0;  ///< How many have failed.
+
+  /// Whether this allocation is to fail.
+  static bool fails() noexcept {
+    if (countdown < 0 || countdown-- != 0) return false;
+    if (stays_empty) countdown = 0;
+    ++failures;
+    return true;
+  }
 
   static void* allocate(std::size_t size, std::size_t alignment) {
-    if (countdown >= 0 && countdown-- == 0) throw std::bad_alloc();
+    if (fails()) throw std::bad_alloc();
     // In front of the block stands how large it is.
     const std::size_t front = alignment < 16 ? 16 : alignment;
     const std::size_t total = (front + size + front - 1) / front * front;
-    void* memory = std::aligned_alloc(front, total);
-    if (memory == nullptr) throw std::bad_alloc();
+    // Not aligned_alloc, in whose place a test may have put a function of its own.
+    void* memory = nullptr;
+    if (posix_memalign(&memory, front, total) != 0) throw std::bad_alloc();
     *static_cast<std::size_t*>(memory) = size;
     ++blocks;
     ++allocations;
