@@ -7,6 +7,7 @@
 #include "support/crew.hpp"
 #include "support/message.hpp"
 #include "support/probe.hpp"
+#include "support/user_executors.hpp"
 
 #include <sluice/sync_bridge.hpp>
 
@@ -459,4 +460,20 @@ BOOST_AUTO_TEST_CASE(a_function_may_own_its_bridge_and_its_context) {
     observed.lock()->run();
   }
   BOOST_TEST(observed.expired());
+}
+
+BOOST_AUTO_TEST_CASE(an_executor_that_refuses_is_heard_of_and_may_be_asked_again) {
+  task_context context;
+  bool refuses = true;
+  sync_bridge<refusing_executor> bridge(refusing_executor{&context, &refuses});
+  auto owner = std::make_shared<int>();
+  bool ran = false;
+  BOOST_CHECK_THROW(bridge.call([&ran] { ran = true; }), std::runtime_error);
+  BOOST_CHECK_THROW((void)bridge.post([owner] {}), std::runtime_error);
+  BOOST_TEST(owner.use_count() == 1);
+  refuses = false;
+  BOOST_TEST(!bridge.post([&ran] { ran = true; }));
+  BOOST_TEST(!ran);
+  context.queue.run();
+  BOOST_TEST(ran);
 }
