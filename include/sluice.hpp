@@ -8,6 +8,8 @@
 #include <sluice/oneshot.hpp>
 #include <sluice/overflow.hpp>
 #include <sluice/permit.hpp>
+#include <sluice/select.hpp>
+#include <sluice/select_cases.hpp>
 #include <sluice/sync_bridge.hpp>
 #include <sluice/sync_receiver.hpp>
 #include <sluice/sync_sender.hpp>

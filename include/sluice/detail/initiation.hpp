@@ -44,6 +44,12 @@ struct channel_access {
     return handle.owner_;
   }
 
+  /// What a watch_receiver has seen.
+  template <class Handle>
+  static auto cursor(const Handle& handle) noexcept {
+    return handle.cursor_;
+  }
+
   template <class Handle>
   static const executor_holder<typename Handle::executor_type>& executor(
       const Handle& handle) noexcept {

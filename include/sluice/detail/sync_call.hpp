@@ -221,6 +221,11 @@ struct threading_of<handle_initiation<Start, Handle, Holder>,
   using type = typename Handle::threading_type;
 };
 
+template <class Ours>
+struct threading_of<Ours, std::void_t<typename Ours::threading_type>> {
+  using type = typename Ours::threading_type;
+};
+
 /// Whether an argument is the same after it has been passed on. Asio's adapters take executors as
 /// constants.
 template <class Argument>

@@ -29,9 +29,9 @@ struct watch_snapshot {
 template <class T, class Threading>
 class watch_state final : public watch_core<Threading> {
   using base = watch_core<Threading>;
-  using typename base::section;
 
  public:
+  using typename base::section;
   using typename base::cursor_type;
   using typename base::waiter_type;
   using snapshot = watch_snapshot<T>;
