@@ -78,11 +78,11 @@ class frame_allocator {
 
   template <class U>
   friend bool operator==(const frame_allocator& a, const frame_allocator<U>& b) noexcept {
-    return a.arena_ == b.arena_;
+    return a.arena_ == frame_allocator(b).arena_;
   }
   template <class U>
   friend bool operator!=(const frame_allocator& a, const frame_allocator<U>& b) noexcept {
-    return a.arena_ != b.arena_;
+    return !(a == b);
   }
 
  private:

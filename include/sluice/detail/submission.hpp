@@ -47,7 +47,7 @@ class submission_allocator {
 
   template <class U>
   friend bool operator==(const submission_allocator& a, const submission_allocator<U>& b) noexcept {
-    return a.buffer_ == b.buffer_;
+    return a.buffer_ == submission_allocator(b).buffer_;
   }
   template <class U>
   friend bool operator!=(const submission_allocator& a, const submission_allocator<U>& b) noexcept {
