@@ -7,12 +7,11 @@
 //
 // - It completes as it would have, or with `no_memory` where the function is known to, or its
 //   handler is destroyed uncalled.
-// - A function that throws has not begun anything that is still there.
-// - What it was to receive has been received, or is left for the next one.
-// - What it was to send has been sent if it says so, and has not been sent if it says that.
-// - Another operation, begun when there is memory again, takes its course as if nothing had been.
-// - All values are destroyed in the end, and all memory is given back.
+// - A function that throws has not begun anything that completes.
+// - All values are destroyed in the end, all memory is given back, no work is left.
+// - What aftermath.hpp says.
 
+#include "conformance/aftermath.hpp"
 #include "conformance/functions.hpp"
 #include "support/faults.hpp"
 #include "support/message.hpp"
@@ -23,12 +22,10 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/system/errc.hpp>
 #include <boost/system/system_error.hpp>
 #include <boost/test/unit_test_log.hpp>
 
 #include <cstddef>
-#include <cstring>
 #include <new>
 #include <string>
 #include <type_traits>
@@ -67,62 +64,6 @@ inline void run_all(asio::io_context& context, faults& memory) {
   }
 }
 
-/// Whether a message of that id is among those that wait at the other side.
-template <class Receiver>
-auto takes_id(Receiver& rx, int id) -> decltype(rx.try_receive()->id() == id) {
-  bool found = false;
-  while (auto received = rx.try_receive())
-    if (received->id() == id) found = true;
-  return found;
-}
-
-/// Stands for std::bad_alloc where errors are thrown.
-inline const result found_none{make_error_code(boost::system::errc::not_enough_memory), false};
-
-template <class Function, class End>
-void check_values(const Function& function, situation<End>& now) {
-  End& end = now.end;
-  faults& memory = now.memory;
-  const bool succeeded = now.seen.done() && !now.seen.last().error;
-  const bool goes_on = now.way == course::at_once || now.way == course::after_waiting;
-  const bool is_sent_by_function = std::strncmp(function.name, "async_send", 10) == 0;
-  if constexpr (can_be_left<End>::value) {
-    const bool left = end.is_left();
-    if (goes_on) memory.expect(succeeded != left, "what it was to receive is lost, or there twice");
-  }
-  const bool says = now.seen.done() && now.seen.last() != found_none;
-  if (is_sent_by_function) {
-    const bool sent = conformance::ask(
-        end.other, [](auto& h) -> decltype(takes_id(h, 1)) { return takes_id(h, 1); }, false);
-    if (says) memory.expect(sent == succeeded, "what was sent is not what it says");
-    if (std::strcmp(function.form, "by_reference") == 0 &&
-        std::strcmp(function.name, "async_send") == 0 && std::strcmp(function.type, "sender") == 0)
-      memory.expect(sent == (end.value.id() != 1), "the value is lost, or there twice");
-  }
-}
-
-/// Begins an operation that nothing is wrong with; it must take its course.
-template <class Function, class End>
-void check_another(const Function& function, situation<End>& now, support::ledger& values) {
-  recorder again;
-  message value(2, values);
-  function.call_on(now.end.handle, value, again.get_handler());
-  let_wait(now.end, now.context);
-  now.end.steer(course::after_waiting);
-  run_all(now.context, now.memory);
-  now.memory.expect(again.calls() == 1, "the next operation is stuck");
-  if constexpr (can_close<decltype(now.end.handle)>::value ||
-                can_close<decltype(now.end.other)>::value)
-    conformance::close(now.end);
-  recorder last;
-  function.call_on(now.end.handle, value, last.get_handler());
-  run_all(now.context, now.memory);
-  now.end.handle.cancel();
-  run_all(now.context, now.memory);
-  now.memory.expect(last.calls() == 1, "an operation after closing is stuck");
-  now.memory.expect(now.context.stopped(), "work is counted that nobody has begun");
-}
-
 /// What `f` returns, or the error that it throws.
 template <class F>
 result result_or_error(F&& f) {
@@ -133,14 +74,6 @@ result result_or_error(F&& f) {
   } catch (const std::bad_alloc&) {
     return found_none;
   }
-}
-
-/// Whether an operation may say that there was no memory, not only throw.
-template <class Function>
-bool may_say_no_memory(const Function& function) {
-  const std::string name = function.name;
-  const bool copies = std::strcmp(function.type, "broadcast_receiver") == 0;
-  return copies || name == "async_receive_some" || name.compare(0, 10, "async_send") == 0;
 }
 
 /// What `call` returns, with an error that is stored beside it.
@@ -202,12 +135,12 @@ void run_under_scarcity(const Function& function, course way, bool on_strand, fa
                     "it completed in another way than expected");
       if (!memory.any_failed()) memory.expect(as_always, "it fails although nothing has failed");
       if (threw) memory.expect(!seen.done(), "it has thrown, and completed");
-      check_values(function, now);
+      check_values(function, end, way, seen, memory);
     }
-    check_another(function, now, values);
+    check_others(function, end, [&] { run_all(context, memory); }, values, memory);
+    memory.expect(context.stopped(), "work is counted that nobody has begun");
   }
-  keeper<std::vector<message>>::forget();
-  keeper<letter>::forget();
+  forget_kept();
   memory.expect(values.alive() == 0, "a value is never destroyed");
 }
 

