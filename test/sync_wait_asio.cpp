@@ -238,4 +238,18 @@ BOOST_AUTO_TEST_CASE(a_coroutine) {
   asio::co_spawn(asio::make_strand(pool), nothing(), sluice::sync_wait_for(1h));
 }
 
+BOOST_AUTO_TEST_CASE(B2_a_coroutine_may_answer_its_deadline_with_an_exception_of_its_own) {
+  asio::thread_pool pool(1);
+  auto wait = []() -> asio::awaitable<void> {
+    asio::steady_timer timer(co_await asio::this_coro::executor,
+                             asio::steady_timer::time_point::max());
+    try {
+      co_await timer.async_wait(asio::use_awaitable);
+    } catch (const boost::system::system_error&) {
+      throw std::runtime_error("its own");
+    }
+  };
+  BOOST_CHECK_THROW(asio::co_spawn(pool, wait(), sluice::sync_wait_for(1ms)), std::runtime_error);
+}
+
 #endif
