@@ -138,7 +138,7 @@ struct with_future : plain_use {
   }
   template <class T>
   static result result_of_future(std::future<T>& future) {
-    return result_or_error([&] { return result{{}, static_cast<bool>(future.get())}; });
+    return result_or_error([&] { return result_beside(error_code(), future.get()); });
   }
 
   std::function<void()> settle = [] {};

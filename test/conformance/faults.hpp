@@ -28,6 +28,7 @@
 #include <cstddef>
 #include <new>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -76,6 +77,17 @@ result result_or_error(F&& f) {
   }
 }
 
+/// That of an operation whose error is stored beside what it gives: a value, or several.
+template <class Value>
+result result_beside(const error_code& error, const Value& value) {
+  return support::result_of(error, value);
+}
+template <class... Values>
+result result_beside(const error_code& error, const std::tuple<Values...>& values) {
+  return std::apply([&](const auto&... each) { return support::result_of(error, each...); },
+                    values);
+}
+
 /// What `call` returns, with an error that is stored beside it.
 template <class Call>
 result result_with(const error_code& error, Call call) {
@@ -83,8 +95,7 @@ result result_with(const error_code& error, Call call) {
     call();
     return {error, false};
   } else {
-    const auto value = call();
-    return {error, static_cast<bool>(value)};
+    return result_beside(error, call());
   }
 }
 
