@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE broadcast_model
 
-// Random sequences of everything that can be done with a broadcast, beside a plain reference that
-// counts nothing: it keeps, for each message, the set of those who have still to receive it.
+// Random sequences of everything that can be done with a broadcast, beside a plain reference.
 
 #include "support/broadcasts.hpp"
 #include "support/probe.hpp"
+#include "support/reference/broadcast.hpp"
 #include "support/seed.hpp"
 #include "support/unit_test.hpp"
 
@@ -17,7 +17,6 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,67 +26,16 @@ using sluice::error;
 
 namespace {
 
-class reference {
+/// The reference, which says what is received as next_of() does.
+class rules : public reference::backlog {
  public:
-  explicit reference(std::size_t capacity) : capacity_(capacity) {}
+  using backlog::backlog;
 
-  void subscribe(int who) { gaps_[who] = 0; }
-
-  void leave(int who) {
-    gaps_.erase(who);
-    for (auto& m : held_) m.wanted_by.erase(who);
-    forget();
-  }
-
-  bool full() const { return held_.size() == capacity_; }
-
-  void send(int id) {
-    if (gaps_.empty()) return;
-    if (full()) {
-      for (int who : held_.front().wanted_by) ++gaps_[who];
-      held_.pop_front();
-    }
-    held_.push_back({id, {}});
-    for (const auto& entry : gaps_) held_.back().wanted_by.insert(entry.first);
-  }
-
-  std::size_t held() const { return held_.size(); }
-  std::size_t subscribers() const { return gaps_.size(); }
-
-  std::size_t backlog(int who) const {
-    std::size_t count = 0;
-    for (const auto& m : held_) count += m.wanted_by.count(who);
-    return count;
-  }
-
-  std::size_t receivable(int who) const { return backlog(who) + (gaps_.at(who) != 0); }
-
-  /// What a subscriber receives next, as next_of() says it; there is something.
   std::string receive(int who) {
-    if (const std::uint64_t gap = std::exchange(gaps_.at(who), 0))
-      return "lagged(" + std::to_string(gap) + ")";
-    for (auto& m : held_) {
-      if (m.wanted_by.erase(who) == 0) continue;
-      const int id = m.id;
-      forget();
-      return std::to_string(id);
-    }
-    return "nothing";
+    const next got = backlog::receive(who);
+    if (got.missed != 0) return "lagged(" + std::to_string(got.missed) + ")";
+    return std::to_string(got.id);
   }
-
- private:
-  struct wanted {
-    int id;
-    std::set<int> wanted_by;
-  };
-
-  void forget() {
-    while (!held_.empty() && held_.front().wanted_by.empty()) held_.pop_front();
-  }
-
-  std::size_t capacity_;
-  std::deque<wanted> held_;
-  std::map<int, std::uint64_t> gaps_;
 };
 
 /// A subscriber, with the receives of it that are pending, in their order.
@@ -257,12 +205,12 @@ class game {
   void check() {
     BOOST_TEST_REQUIRE(tx_.size() == model_.held());
     BOOST_TEST_REQUIRE(tx_.receiver_count() == subjects_.size());
-    for (auto& s : subjects_) BOOST_TEST_REQUIRE(s.rx.size() == model_.backlog(s.name));
+    for (auto& s : subjects_) BOOST_TEST_REQUIRE(s.rx.size() == model_.backlog_of(s.name));
   }
 
   asio::io_context& context_;
   Sender tx_;
-  reference model_;
+  rules model_;
   random_source& random_;
   std::vector<subject<receiver>> subjects_;
   std::uint64_t sent_ = 0;
@@ -297,7 +245,7 @@ FLAVOUR_TEST_CASE(BR4_a_lossless_broadcast_does_what_the_reference_does, broadca
   for (int i = 0; i != 40; ++i) {
     asio::io_context context;
     auto tx = open_lossless_broadcast(flavour, context);
-    reference model(flavour.capacity);
+    rules model(flavour.capacity);
     std::map<int, typename decltype(tx)::receiver_type> subscribers;
     int names = 0;
     int sent = 0;

@@ -8,6 +8,7 @@
 #include "support/message.hpp"
 #include "support/oneshots.hpp"
 #include "support/probe.hpp"
+#include "support/reference/oneshot.hpp"
 #include "support/seed.hpp"
 #include "support/unit_test.hpp"
 
@@ -23,30 +24,16 @@ using sluice::error;
 
 namespace {
 
-/// What a oneshot does, if nothing but the order of calls counts. Who waits is told when it runs.
-class reference {
- public:
-  /// What the next receive to run is told; "waits" if it has to wait.
-  std::string receive() {
-    if (!receiver_here) return "aborted";
-    if (full) {
-      full = false;
-      return "7";
-    }
-    return sent || closed || !sender_here ? "end" : "waits";
-  }
+using rules = reference::oneshot<1>;
 
-  bool send() {
-    if (sent || closed) return false;
-    return sent = full = true;
-  }
-
-  bool sent = false;
-  bool full = false;
-  bool closed = false;
-  bool sender_here = true;
-  bool receiver_here = true;
-};
+/// What the next receive to run is told; "waits" if it has to wait. Who waits is told when it runs.
+std::string receive(rules& expected) {
+  using reference::outcome;
+  const outcome told = expected.receive();
+  if (told == outcome::success) return "7";
+  if (told == outcome::closed) return "end";
+  return told == outcome::aborted ? "aborted" : "waits";
+}
 
 }  // namespace
 
@@ -55,7 +42,7 @@ FLAVOUR_TEST_CASE(O1_random_histories_agree_with_the_reference, oneshots) {
   for (int history = 0; history != 3000; ++history) {
     asio::io_context context;
     ledger values;
-    reference expected;
+    rules expected;
     auto [tx, rx] = open_oneshot(flavour, context);
     std::vector<receive_probe<message>> receives;
     std::vector<std::string> words;
@@ -63,7 +50,7 @@ FLAVOUR_TEST_CASE(O1_random_histories_agree_with_the_reference, oneshots) {
       run_ready(context);
       // All run in the order in which they were begun.
       for (std::string& word : words)
-        if (word == "waits") word = expected.receive();
+        if (word == "waits") word = receive(expected);
       for (std::size_t i = 0; i != words.size(); ++i)
         BOOST_TEST_REQUIRE(word_of(receives[i]) == words[i]);
     };
@@ -91,7 +78,7 @@ FLAVOUR_TEST_CASE(O1_random_histories_agree_with_the_reference, oneshots) {
           settle();
           if (!expected.receiver_here) break;
           const taken got = take(rx);
-          const std::string word = expected.receive();
+          const std::string word = receive(expected);
           BOOST_TEST_REQUIRE(got.id == (word == "7" ? 7 : message::none));
           if (word != "7")
             BOOST_TEST_REQUIRE(got.error == (word == "waits" ? error::empty : error::closed));

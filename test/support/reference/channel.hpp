@@ -7,7 +7,7 @@
 // one has to answer, and follow() works out from scratch what has to happen after it, so it cannot
 // forget to hand something on.
 
-#include <sluice/detail/core/waiter.hpp>
+#include "support/reference/crowd.hpp"
 
 #include <boost/system/error_code.hpp>
 
@@ -19,113 +19,22 @@
 
 namespace reference {
 
-using sluice::detail::core::outcome;
-using sluice::detail::core::started;
-
-enum class role : unsigned char { none, receive, send, closer, reserve };
-constexpr std::size_t roles = 5;
-
-enum class being : unsigned char {
-  waiting,
-  promised,  // woken, and promised a value
-  busy,      // it came back, and takes one value after the other
-  settled,   // its outcome is fixed
-};
-
-struct party {
-  role what = role::none;
-  being at = being::waiting;
-  outcome fate = outcome::none;
-  bool pausing = false;       // came back, found nothing, and has not begun to wait again
-  bool linked = true;         // with a cancellation handler
-  bool refusing = false;      // its executor does not take it when it is woken
-  bool homeless = false;      // one of its contexts has gone since it was woken
-  unsigned owner = 1;         // the handle it was begun through
-  unsigned homes = 0;         // a bit for each context that it must not outlive
-  unsigned handler_home = 0;  // the one that its handler runs in
-  int number = 0;             // the first of the values it sends
-  std::size_t wanted = 0;     // how many values it sends, or places it reserves
-  std::size_t accepted = 0;   // how many of its values have gone
-  std::uint64_t arrival = 0;
-};
-
-/// A short list of places, in order.
 template <std::size_t Places>
-class basic_line {
- public:
-  void add(std::size_t place) { entries_[size_++] = static_cast<unsigned char>(place); }
-  void clear() { size_ = 0; }
-  bool empty() const { return size_ == 0; }
-  std::size_t size() const { return size_; }
-  std::size_t front() const { return entries_[0]; }
-  const unsigned char* begin() const { return entries_; }
-  const unsigned char* end() const { return entries_ + size_; }
-  unsigned char* begin() { return entries_; }
-  unsigned char* end() { return entries_ + size_; }
-
-  friend bool operator==(const basic_line& a, const basic_line& b) {
-    if (a.size_ != b.size_) return false;
-    for (std::size_t i = 0; i != a.size_; ++i)
-      if (a.entries_[i] != b.entries_[i]) return false;
-    return true;
-  }
-
- private:
-  unsigned char entries_[4 * Places];
-  std::size_t size_ = 0;
-};
-
-/// What happens in a step to those who wait.
-template <std::size_t Places>
-struct basic_effects {
-  using line = basic_line<Places>;
-
-  line woken[roles];     // by role, in order
-  unsigned dropped = 0;  // a bit for each place
-
-  line& woken_as(role what) { return woken[static_cast<std::size_t>(what)]; }
-};
-
-/// `Places` is how many parties exist at a time.
-template <std::size_t Places>
-class channel {
-  static constexpr std::size_t places = Places;
+class channel : public crowd<Places> {
+  using base = crowd<Places>;
 
  public:
-  using line = basic_line<Places>;
-  using effects = basic_effects<Places>;
+  static constexpr bool has_subjects = false;
+
+  using base::arrivals;
+  using base::count;
+  using base::next_in;
+  using base::parties;
+  using base::places;
+  using typename base::effects;
+  using typename base::line;
 
   explicit channel(std::size_t capacity_of_channel) : capacity(capacity_of_channel) {}
-
-  /// Who stands in line for something, in the order of arrival.
-  line in_line(role what) const {
-    line result;
-    std::uint64_t after = 0;
-    for (std::size_t i = next_in(what, after); i != places; i = next_in(what, after)) {
-      result.add(i);
-      after = parties[i].arrival + 1;
-    }
-    return result;
-  }
-
-  /// Who stands in line for something, and is the first who arrived at `after`, or later.
-  std::size_t next_in(role what, std::uint64_t after = 0) const {
-    std::size_t found = places;
-    for (std::size_t i = 0; i != places; ++i) {
-      const party& p = parties[i];
-      if (p.what == what && p.at == being::waiting && p.arrival >= after &&
-          (found == places || p.arrival < parties[found].arrival))
-        found = i;
-    }
-    return found;
-  }
-
-  std::size_t count(role what, being at) const {
-    std::size_t n = 0;
-    for (const party& p : parties)
-      if (p.what == what && p.at == at) ++n;
-    return n;
-  }
 
   /// The values of pending sends.
   std::size_t pending() const {
@@ -273,11 +182,11 @@ class channel {
     else if (receivable() == 0)
       right = ended() ? outcome::closed : p.homeless ? outcome::orphaned : outcome::none;
     if (right == outcome::none) return right;
-    std::size_t count = std::min(within_reach(), limit);
+    std::size_t left = std::min(within_reach(), limit);
     // The promise ends together with the value, not after it.
     p.at = being::settled;
     if (right != outcome::success) return right;
-    for (; count != 0; --count) sink(take(e));
+    for (; left != 0; --left) sink(take(e));
     return right;
   }
 
@@ -300,43 +209,6 @@ class channel {
     return number;
   }
 
-  void cancel(std::size_t place, effects& e) {
-    party& p = parties[place];
-    if (p.at == being::waiting) {
-      settle(place, outcome::aborted, e);
-    } else if (p.at == being::promised || p.at == being::busy) {
-      p.at = being::settled;
-      p.fate = outcome::aborted;
-    }
-  }
-
-  /// All that was begun through one handle, in the order of arrival.
-  void cancel_owner(unsigned owner, effects& e) {
-    line theirs;
-    for (std::size_t i = 0; i != places; ++i)
-      if (parties[i].what != role::none && parties[i].owner == owner) theirs.add(i);
-    std::sort(theirs.begin(), theirs.end(), [this](std::size_t a, std::size_t b) {
-      return parties[a].arrival < parties[b].arrival;
-    });
-    for (std::size_t i : theirs) cancel(i, e);
-  }
-
-  /// A context is destroyed, of which the channel has heard if it `was_known`: who waits there is
-  /// dropped.
-  void evict(unsigned home, bool was_known, effects& e) {
-    for (std::size_t i = 0; i != places; ++i) {
-      party& p = parties[i];
-      if (p.what == role::none || (p.homes & home) == 0) continue;
-      if (p.at != being::waiting) {
-        p.homeless = p.homeless || was_known;
-        continue;
-      }
-      e.dropped |= 1u << i;
-      p.at = being::settled;
-    }
-    alive &= ~home;
-  }
-
   /// It goes without having completed. D6: what it was granted goes on.
   void lose(std::size_t place) {
     party& p = parties[place];
@@ -353,17 +225,17 @@ class channel {
 
   const std::size_t capacity;
   std::vector<int> buffer;
-  party parties[places];
   std::size_t permits = 0;  // places that are reserved, and neither used nor given back
   std::size_t senders = 1;
   std::size_t receivers = 1;
   bool closed = false;
   boost::system::error_code reason;
   unsigned known = 0;  // the contexts it has met
-  unsigned alive = 3;  // the contexts that exist
-  std::uint64_t arrivals = 0;
 
  private:
+  using base::settle;
+  using base::settle_first;
+
   // A rendezvous has one value at most, in a place that was lent.
   std::size_t used() const {
     const std::size_t n = buffer.size() + permits;
@@ -376,18 +248,6 @@ class channel {
     const int number = p.number + static_cast<int>(p.accepted);
     if (++p.accepted == p.wanted) settle(place, outcome::success, e);
     return number;
-  }
-
-  bool settle(std::size_t place, outcome fate, effects& e) {
-    parties[place].at = being::settled;
-    parties[place].fate = fate;
-    e.woken_as(parties[place].what).add(place);
-    return true;
-  }
-
-  bool settle_first(role what, outcome fate, effects& e) {
-    const std::size_t i = next_in(what);
-    return i != places && settle(i, fate, e);
   }
 
   // D6: one that is refused by its executor is destroyed, and passes on what it was promised.
@@ -437,9 +297,7 @@ class channel {
     if (unpromised() != 0) {
       const std::size_t i = next_in(role::receive);
       if (i != places) {
-        parties[i].at = being::promised;
-        e.woken_as(role::receive).add(i);
-        return true;
+        return base::promise(i, e);
       }
     }
     // C1
