@@ -9,6 +9,7 @@
 
 #include <sluice/broadcast.hpp>
 
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -214,6 +215,23 @@ FLAVOUR_TEST_CASE(C1_a_pending_send_keeps_it_open, broadcasts) {
   run_ready(context);
   BOOST_TEST(word_of_send(sent) == "sent to 1");
   BOOST_TEST(all_of(rx) == ids(1, static_cast<int>(flavour.capacity) - 1) + "50 closed");
+}
+
+FLAVOUR_TEST_CASE(K9_who_begins_to_wait_for_the_end_when_only_a_send_is_left_is_aborted,
+                  one_broadcast) {
+  asio::io_context context;
+  auto tx = open_lossless_broadcast(flavour, context);
+  auto rx = tx.subscribe();
+  fill(tx);
+  auto later = tx.async_wait_closed(asio::deferred);
+  auto sent = begin_counted(tx, letter(50));
+  tx = {};
+  send_probe waits;
+  std::move(later)(waits.get_handler());
+  run_ready(context);
+  BOOST_TEST(waits.aborted());
+  BOOST_TEST(!sent.done());
+  BOOST_TEST(!rx.is_closed());
 }
 
 FLAVOUR_TEST_CASE(C1_a_cancelled_send_keeps_nothing_open, one_broadcast) {

@@ -276,6 +276,22 @@ FLAVOUR_TEST_CASE(D6_an_awaited_function_that_throws_ends_its_loop, flavours) {
   BOOST_TEST(drain(rx) == "2 3");
 }
 
+FLAVOUR_TEST_CASE(D6_an_error_that_an_awaited_function_meets_is_not_that_of_the_loop, flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  begin_sends(tx, 1, 2);
+  auto loop = begin_for_each(rx, [&](message) -> asio::awaitable<void> {
+    co_await asio::post(context, asio::use_awaitable);
+    throw boost::system::system_error(asio::error::connection_reset);
+  });
+  BOOST_CHECK_EXCEPTION(run_ready(context), boost::system::system_error, [](const auto& thrown) {
+    return thrown.code() == asio::error::connection_reset;
+  });
+  run_ready(context);
+  BOOST_TEST(loop.dropped());
+  BOOST_TEST(drain(rx) == "2");
+}
+
 FLAVOUR_TEST_CASE(D6_a_function_that_was_aborted_by_somebody_else_throws, flavours) {
   // The same exception as that of a cancellation, but nobody has cancelled the loop.
   asio::io_context context;
