@@ -44,6 +44,23 @@ MODEL_SCENARIO_OF_EACH_KIND(D1_a_send_meets_a_receive, every_schedule()) {
   MODEL_EXPECT(receive.result() == outcome::success && receive.value() == 1);
 }
 
+// At a rendezvous a send that cannot wait passes only if it comes second.
+MODEL_SCENARIO_OF_EACH_KIND(D7_a_send_that_does_not_wait_meets_a_receive, every_schedule()) {
+  core_channel c(capacity);
+  work_queue queue;
+  core_receive receive(c, queue);
+  bool sent = false;
+  w.worker("worker", queue);
+  w.thread("sends", [&] {
+    sent = try_send(c, 1) == outcome::success;
+    MODEL_EXPECT(sent || capacity == 0);
+    if (!sent) c->remove_sender();
+  });
+  w.thread("receives", [&] { receive.begin(); });
+  w.run();
+  MODEL_EXPECT(receive.result() == (sent ? outcome::success : outcome::closed));
+}
+
 MODEL_SCENARIO_OF_EACH_KIND(D2_two_sends_and_two_receives, every_schedule()) {
   core_channel c(capacity);
   work_queue queue;
@@ -133,6 +150,30 @@ MODEL_SCENARIO_OF_EACH_KIND(D4_a_cancelled_send_tells_the_truth, every_schedule(
   const bool sent = send.result() == outcome::success;
   MODEL_EXPECT(sent || send.result() == outcome::aborted);
   MODEL_EXPECT(receive.result() == (sent ? outcome::success : outcome::closed));
+}
+
+// A receive that was woken for nothing finds what has come since, or waits on.
+MODEL_SCENARIO_OF_EACH_KIND(D5_a_promise_that_came_to_nothing, every_schedule()) {
+  core_channel c(capacity);
+  work_queue queue;
+  core_receive one(c, queue);
+  core_receive other(c, queue);
+  one.begin();
+  other.begin();
+  core_send cancelled(c, queue, {1});
+  core_send send(c, queue, {2});
+  w.worker("worker", queue);
+  w.thread("sends", [&] {
+    cancelled.begin();
+    cancelled.cancel();
+    send.begin();
+    c->remove_sender();
+  });
+  w.run();
+  MODEL_EXPECT(send.result() == outcome::success);
+  const int sum = cancelled.result() == outcome::success ? 3 : 2;
+  MODEL_EXPECT(one.value() + other.value() == sum);
+  MODEL_EXPECT(one.is_over() && other.is_over());
 }
 
 MODEL_SCENARIO(D1_a_value_is_displaced_or_received, every_schedule()) {
