@@ -93,6 +93,9 @@ BOOST_AUTO_TEST_CASE(an_error_without_a_condition_is_its_own) {
     BOOST_TEST(condition.value() == static_cast<int>(e));
     BOOST_TEST((ec == condition));
   }
+  const auto unknown = error_code(99, sluice::error_category()).default_error_condition();
+  BOOST_TEST((unknown.category() == sluice::error_category()));
+  BOOST_TEST(unknown.value() == 99);
 }
 
 BOOST_AUTO_TEST_CASE(an_error_crosses_over_to_the_standard_library) {

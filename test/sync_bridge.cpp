@@ -152,6 +152,7 @@ BOOST_AUTO_TEST_CASE(an_empty_bridge_is_closed) {
   sync_bridge<> bridge;
   sync_bridge<asio::io_context::executor_type> narrow;
   BOOST_TEST(bridge.is_closed());
+  BOOST_TEST(bridge.size() == 0u);
   BOOST_TEST(bridge.post([] {}) == sluice::error::closed);
   BOOST_TEST(thrown_by([&] { bridge.call([] {}); }) == sluice::error::closed);
   BOOST_TEST(thrown_by([&] { narrow.call([] {}); }) == sluice::error::closed);

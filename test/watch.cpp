@@ -716,6 +716,7 @@ FLAVOUR_TEST_CASE(K4_on_an_empty_handle_everything_says_closed, watches) {
   BOOST_TEST(rx.receiver_count() + tx.sender_count() == 0u);
   BOOST_TEST(!rx.same_channel(rx));
   BOOST_TEST(moved_rx.same_channel(moved_tx));
+  BOOST_TEST(!moved_rx.same_channel(open_watch(flavour, context, 1)));
   auto changed = begin_changed(rx);
   auto found = begin_wait_for(rx, at_least(1));
   auto closed = begin_wait_closed(tx);
