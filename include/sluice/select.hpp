@@ -258,6 +258,28 @@ class basic_select_receive
 
 namespace detail {
 
+template <class Range, class = void>
+struct is_range : std::false_type {};
+
+template <class Range>
+struct is_range<Range, std::void_t<decltype(std::begin(std::declval<Range&>())),
+                                   decltype(std::end(std::declval<Range&>()))>> : std::true_type {};
+
+/// How the elements of a range may be taken: they are moved out of a temporary container, whose
+/// elements are constant if it is.
+template <class Range>
+struct element {
+  using reference = decltype(*std::begin(std::declval<Range&>()));
+  using of_constant = decltype(*std::begin(std::declval<const std::remove_reference_t<Range>&>()));
+  static constexpr bool owns = std::is_const_v<std::remove_reference_t<of_constant>> &&
+                               !std::is_const_v<std::remove_reference_t<reference>>;
+  using type = std::conditional_t<!std::is_lvalue_reference_v<Range> && owns,
+                                  std::remove_reference_t<reference>&&, reference>;
+};
+
+template <class Range>
+using element_of = typename element<Range>::type;
+
 template <class Order, class... Cases>
 auto make_select(Cases&&... cases) {
   using list = case_list<std::decay_t<Cases>...>;
@@ -302,20 +324,22 @@ template <class... Cases>
 
 /// Makes a select of all receivers in a range, of one kind: channels, oneshots or broadcasts.
 /**
- * The receivers may be moved or go afterwards; those of a temporary range are kept. Throws
- * `std::bad_alloc`.
+ * The receivers may be moved or go afterwards. Those of a temporary container are kept; a view, such
+ * as a `std::span`, leaves them where they are. Throws `std::bad_alloc`.
  */
 template <class Range>
 [[nodiscard]] auto select_receive(Range&& receivers) {
-  constexpr bool is_kept = !std::is_lvalue_reference_v<Range>;
-  using reference = decltype(*std::begin(receivers));
-  using given = std::conditional_t<is_kept, std::decay_t<reference>, reference>;
-  using case_type = decltype(on_receive(std::declval<given>()));
-  static_assert(!std::is_void_v<case_type>, "sluice: select_receive takes a range of receivers");
-  if constexpr (!std::is_void_v<case_type>) {
-    std::vector<case_type> cases;
-    for (auto&& each : receivers) cases.push_back(on_receive(static_cast<given&&>(each)));
-    return basic_select_receive<typename case_type::executor_type, case_type>(std::move(cases));
+  static_assert(detail::is_range<Range>::value,
+                "sluice: select_receive takes a range of receivers; single ones are cases of "
+                "select(on_receive(rx), ...)");
+  if constexpr (detail::is_range<Range>::value) {
+    using given = detail::element_of<Range>;
+    using case_type = decltype(on_receive(std::declval<given>()));
+    if constexpr (!std::is_void_v<case_type>) {
+      std::vector<case_type> cases;
+      for (auto&& each : receivers) cases.push_back(on_receive(static_cast<given>(each)));
+      return basic_select_receive<typename case_type::executor_type, case_type>(std::move(cases));
+    }
   }
 }
 

@@ -19,6 +19,7 @@
 #include <exception>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace conformance {
@@ -42,7 +43,7 @@ template <class T, class Executor>
 asio::awaitable<result, Executor> outcome_of(asio::awaitable<T, Executor> operation) {
   try {
     T value = co_await std::move(operation);
-    co_return result{{}, static_cast<bool>(value)};
+    co_return support::result_of({}, value);
   } catch (const boost::system::system_error& e) {
     co_return result{e.code(), false};
   }
@@ -52,8 +53,19 @@ asio::awaitable<result, Executor> outcome_of(asio::awaitable<T, Executor> operat
 template <class... Values, class Executor>
 asio::awaitable<result, Executor> outcome_of(
     asio::awaitable<std::tuple<Values...>, Executor> operation) {
-  auto values = co_await std::move(operation);
-  co_return std::apply([](const auto&... each) { return support::result_of(each...); }, values);
+  using first = std::tuple_element_t<0, std::tuple<Values...>>;
+  if constexpr (std::is_same_v<first, boost::system::error_code>) {
+    auto values = co_await std::move(operation);
+    co_return std::apply([](const auto&... each) { return support::result_of(each...); }, values);
+  } else {
+    // What has several values besides its error, which it throws.
+    try {
+      auto values = co_await std::move(operation);
+      co_return support::result_of({}, values);
+    } catch (const boost::system::system_error& e) {
+      co_return result{e.code(), false};
+    }
+  }
 }
 
 /// For a token that stores the error.
@@ -68,7 +80,7 @@ template <class T, class Executor>
 asio::awaitable<result, Executor> outcome_of(asio::awaitable<T, Executor> operation,
                                              boost::system::error_code& error) {
   T value = co_await std::move(operation);
-  co_return result{error, static_cast<bool>(value)};
+  co_return support::result_of(error, value);
 }
 
 /// Runs a coroutine that uses `end`, and steers when it waits.

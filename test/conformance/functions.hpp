@@ -24,6 +24,7 @@
 #include "conformance/handles.hpp"
 #include "conformance/line_ends.hpp"
 #include "conformance/oneshot_ends.hpp"
+#include "conformance/selects.hpp"
 #include "conformance/watch_ends.hpp"
 
 #include <sluice/error.hpp>
@@ -170,6 +171,14 @@ inline constexpr auto functions = std::make_tuple(
     "watch_receiver", "async_wait_for", "",
     [](auto&& rx, message&, auto&&... token) {
       return PASS(rx).async_wait_for([](int latest) { return latest != 0; }, PASS(token)...); }),
+  function<receiving_end, void(error_code, std::size_t, selected_message)>(
+    "basic_select", "async_wait", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return select_twice(PASS(rx)).async_wait(PASS(token)...); }),
+  function<receiving_end, void(error_code, std::size_t, std::optional<message>)>(
+    "basic_select_receive", "async_wait", "",
+    [](auto&& rx, message&, auto&&... token) {
+      return select_among(PASS(rx)).async_wait(PASS(token)...); }),
   function<watch_closing_end, void(error_code)>("watch_sender", "async_wait_closed", "",
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }));

@@ -76,14 +76,14 @@ result result_of_future(std::future<void>& future) {
 template <class T>
 result result_of_future(std::future<T>& future) {
   try {
-    return {{}, static_cast<bool>(future.get())};
+    return result_of({}, future.get());
   } catch (const boost::system::system_error& e) {
     return {e.code(), false};
   }
 }
 
 template <class... Values>
-result result_of_future(std::future<std::tuple<Values...>>& future) {
+result result_of_future(std::future<std::tuple<error_code, Values...>>& future) {
   return std::apply([](const auto&... values) { return result_of(values...); }, future.get());
 }
 

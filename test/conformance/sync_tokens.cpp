@@ -46,7 +46,7 @@ result result_with(const error_code& error, Call call) {
     return {error, false};
   } else {
     const auto value = call();
-    return {error, static_cast<bool>(value)};
+    return result_of(error, value);
   }
 }
 

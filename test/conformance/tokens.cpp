@@ -143,6 +143,16 @@ FOR_EACH_FUNCTION(redirect_error) {
   });
 }
 
+namespace {
+
+/// Calls the handler with all values but the first and the last.
+template <class Handler, class Values, std::size_t... I>
+void call_with_inner(Handler& handler, Values& values, std::index_sequence<I...>) {
+  handler(std::move(std::get<I + 1>(values))...);
+}
+
+}  // namespace
+
 FOR_EACH_FUNCTION(append_and_prepend) {
   check_token(function, way, [&](auto& end, recorder& seen, auto&) {
     auto last = [handler = copyable_handler(seen)](auto&&... values) {
@@ -150,10 +160,7 @@ FOR_EACH_FUNCTION(append_and_prepend) {
       constexpr std::size_t count = sizeof...(values);
       BOOST_TEST(std::get<0>(all) == 7);
       BOOST_TEST(std::get<count - 1>(all) == 8);
-      if constexpr (count == 3)
-        handler(std::get<1>(all));
-      else
-        handler(std::get<1>(all), std::move(std::get<2>(all)));
+      call_with_inner(handler, all, std::make_index_sequence<count - 2>());
     };
     function.call(end, asio::prepend(asio::append(last, 8), 7));
   });
@@ -214,7 +221,7 @@ result result_with(error_code& error, Call call) {
     return {error, false};
   } else {
     auto value = call();
-    return {error, static_cast<bool>(value)};
+    return result_of(error, value);
   }
 }
 
@@ -285,6 +292,16 @@ FOR_EACH_FUNCTION(as_default_on_an_object) {
 
 // As tokens are taken by composed operations ------------------------------------------------------
 
+namespace {
+
+/// The result in the values from the First-th on.
+template <std::size_t First, class Values, std::size_t... I>
+result result_at(const Values& values, std::index_sequence<I...>) {
+  return result_of(std::get<First + I>(values)...);
+}
+
+}  // namespace
+
 FOR_EACH_FUNCTION(parallel_group) {
   if (way == course::on_empty_handle) return;
   asio::io_context context;
@@ -299,14 +316,9 @@ FOR_EACH_FUNCTION(parallel_group) {
                   [&](std::array<std::size_t, 2> completed, auto&&... values) {
                     order = completed;
                     auto all = std::forward_as_tuple(values...);
-                    constexpr std::size_t half = sizeof...(values) / 2;
-                    if constexpr (half == 1) {
-                      results[0] = result_of(std::get<0>(all));
-                      results[1] = result_of(std::get<1>(all));
-                    } else {
-                      results[0] = result_of(std::get<0>(all), std::get<1>(all));
-                      results[1] = result_of(std::get<2>(all), std::get<3>(all));
-                    }
+                    using half = std::make_index_sequence<sizeof...(values) / 2>;
+                    results[0] = result_at<0>(all, half());
+                    results[1] = result_at<sizeof...(values) / 2>(all, half());
                   });
   first.steer(way);
   context.run();

@@ -12,12 +12,16 @@
 #include <sluice/error.hpp>
 
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <ostream>
 #include <thread>
+#include <tuple>
 #include <utility>
+#include <variant>
 
 namespace support {
 
@@ -57,6 +61,23 @@ struct result {
 template <class... Values>
 result result_of(boost::system::error_code ec, const Values&... values) {
   return {ec, (static_cast<bool>(values) || ... || false)};
+}
+
+/// That of a select: which case it was says nothing about what it gave.
+template <class... Alternatives>
+result result_of(boost::system::error_code ec, std::size_t,
+                 const std::variant<Alternatives...>& given) {
+  return {ec, std::visit([](const auto& value) { return static_cast<bool>(value); }, given)};
+}
+template <class T>
+result result_of(boost::system::error_code ec, std::size_t, const std::optional<T>& given) {
+  return {ec, given.has_value()};
+}
+
+/// What a function returns that gives several values.
+template <class... Values>
+result result_of(boost::system::error_code ec, const std::tuple<Values...>& values) {
+  return std::apply([&](const auto&... each) { return result_of(ec, each...); }, values);
 }
 
 class recorder {
