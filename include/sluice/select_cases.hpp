@@ -155,17 +155,17 @@ template <class Operation>
   static_assert(is_operation,
                 "sluice: on(op) takes an asynchronous operation that has not begun, such as "
                 "timer.async_wait(asio::deferred)");
-  static_assert(std::is_copy_constructible_v<Operation>,
-                "sluice: the operation of on(op) may have to be begun more than once: make it one "
-                "that can be copied");
   if constexpr (is_operation) {
     using signature = boost::asio::completion_signature_of_t<Operation>;
     static_assert(std::is_same_v<signature, void(error_code)>,
                   "sluice: the operation of on(op) completes with an error_code and nothing else, "
                   "since a value would be lost with a case that does not happen: drop the value, "
                   "by asio::deferred, or use a case of a channel");
+    static_assert(std::is_copy_constructible_v<Operation>,
+                  "sluice: the operation of on(op) may have to be begun more than once: make it "
+                  "one that can be copied");
+    return detail::operation_case<Operation>(std::move(op));
   }
-  return detail::operation_case<Operation>(std::move(op));
 }
 
 }  // namespace sluice
