@@ -6,6 +6,7 @@
 #     example, all of them tested;
 #   - that each excerpt is there, and that none has been forgotten;
 #   - that each rule a test is named after is explained;
+#   - that each test case that a page names is there;
 #   - that each page can be reached from each other one.
 #
 # Usage: pages.sh SOURCE-FOLDER
@@ -77,6 +78,15 @@ rules=$(grep -rhoE 'TEST_CASE[A-Z_]*\([A-Z]{1,2}[0-9]+_' --include='*.cpp' test 
 for rule in $rules; do
   grep -qF "[[$rule]]" doc/*.adoc || complain "tests are named after $rule, which no page explains"
 done
+
+# --- Cases ----------------------------------------------------------------------------------------
+
+# `program`: `case` on a page is a case that this program has.
+while IFS=: read -r program case; do
+  file=test/${program/_//}.cpp
+  grep -qwF "$case" "${file/test\/test/test}" ||
+    complain "a page names the case $case of the program $program, which is not there"
+done < <(cat doc/*.adoc | tr '\n' ' ' | grep -oE '`[a-z0-9_]+`: `[A-Za-z0-9_]+`' | tr -d '\` ')
 
 # --- Pages ----------------------------------------------------------------------------------------
 
