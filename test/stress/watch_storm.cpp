@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-#define BOOST_TEST_MODULE watch_mixture_threads
+#define BOOST_TEST_MODULE watch_storm
 
 // A watch among threads that do everything at once: modifiers, receivers that look, wait and search
 // with predicates that look as well, that are copied and cancelled, some with a context that is
 // destroyed under them. No modification is lost, nobody goes back, and who waits is told of the
-// last value.
+// last value. See storm.hpp for how it is called.
 
+#include "stress/storm.hpp"
 #include "support/crew.hpp"
 #include "support/seed.hpp"
-#include "support/unit_test.hpp"
 
 #include <sluice/watch.hpp>
 
@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -31,7 +32,7 @@ using sluice::error_code;
 
 namespace {
 
-constexpr int rounds_of_each = 8000;
+constexpr int rounds_of_each = 500;
 
 /// A number that is copied in two steps, and destroyed in plain sight.
 struct tally {
@@ -102,10 +103,8 @@ struct seeker : std::enable_shared_from_this<seeker> {
   bool ended = false;
 };
 
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(WA6_no_change_is_lost_whatever_else_happens) {
-  random_source random;
+void play_round(std::uint32_t seed, storm::totals& sum) {
+  random_source random(seed);
   {
     asio::thread_pool pool(1);
     sender tx(pool, tally(0));
@@ -199,7 +198,19 @@ BOOST_AUTO_TEST_CASE(WA6_no_change_is_lost_whatever_else_happens) {
       BOOST_TEST(s->ended);
       BOOST_TEST(s->seen.last() == changes);
     }
+    sum.begun += static_cast<std::size_t>(begun);
   }
   BOOST_TEST(failures == 0);
   BOOST_TEST(tally::alive == 0);
+  ++sum.rounds;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(WA6_no_change_is_lost_whatever_else_happens) {
+  BOOST_TEST(storm::rage([](std::uint32_t seed, storm::totals& sum) {
+               BOOST_TEST_CONTEXT("seed of the round: " << seed) {
+                 play_round(seed, sum);
+               }
+             }).begun > 0u);
 }
