@@ -74,8 +74,11 @@ class world {
     thread("time", [] { clock::expire(); });
   }
 
-  /// Runs all threads, until all are at their ends.
-  void run() { scheduler::get().run_threads(); }
+  /// Runs all threads, until all are at their ends and all operations are over.
+  void run() { scheduler::get().run_threads(false); }
+
+  /// The same where operations may be left that wait for something that has not happened.
+  void run_until_quiet() { scheduler::get().run_threads(true); }
 };
 
 /// Tells where a program was when it crashed.

@@ -68,7 +68,8 @@ class point {
 class scheduler {
  public:
   static scheduler& get() {
-    static scheduler only_one;
+    // Never destroyed: fibers that have done their work would have to be unwound.
+    static scheduler& only_one = *new scheduler;
     return only_one;
   }
 
@@ -97,8 +98,9 @@ class scheduler {
     begin_fiber(threads_++, name, std::move(body));
   }
 
-  /// Runs all threads to their ends.
-  void run_threads() {
+  /// Runs all threads to their ends. Then no work is left, unless it may be.
+  void run_threads(bool may_leave_work) {
+    may_leave_work_ = may_leave_work;
     running_ = true;
     choose();
     suspend();
@@ -249,7 +251,7 @@ class scheduler {
       return;
     }
     if (s.ready == 0) {
-      if (work_ == 0 && all_may_end()) draining_ = true;
+      if ((work_ == 0 || may_leave_work_) && all_may_end()) draining_ = true;
       s = look_around();
       if (s.ready == 0) fail("nobody can go on:" + who_waits(s));
     }
@@ -383,6 +385,7 @@ class scheduler {
   int next_ = 0;
   bool running_ = false;
   bool draining_ = false;
+  bool may_leave_work_ = false;
   bool failed_ = false;
   long work_ = 0;
   unsigned objects_ = first_object;

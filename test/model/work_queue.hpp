@@ -42,6 +42,15 @@ class work_queue {
     }
   }
 
+  /// Does what there is to do now.
+  void poll() {
+    stop_at("look for work", object_, access::writes);
+    while (!tasks_.empty()) {
+      do_one();
+      stop_at("look for work", object_, access::writes);
+    }
+  }
+
   /// Destroys what nobody will do any more.
   void clear() {
     while (!tasks_.empty()) pop();

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_TEST_MODEL_CONTEXT_HPP
+#define SLUICE_TEST_MODEL_CONTEXT_HPP
+
+// An execution context for models. What is posted to it is done, one after the other, by the threads
+// that run() it; several of them make it a pool. Outstanding work is counted: where it is never
+// completed nor destroyed, the schedule fails.
+
+#include "work_queue.hpp"
+
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+
+#include <utility>
+
+namespace model {
+
+namespace asio = boost::asio;
+
+class executor;
+
+class context : public asio::execution_context {
+ public:
+  using executor_type = executor;
+
+  context() = default;
+
+  ~context() {
+    shutdown();
+    queue_.clear();
+    destroy();
+  }
+
+  inline executor get_executor() noexcept;
+
+  void run() { queue_.run(); }
+
+  /// Does what there is to do now.
+  void poll() { queue_.poll(); }
+
+ private:
+  friend class executor;
+
+  work_queue queue_;
+};
+
+class executor {
+ public:
+  explicit executor(context& c, bool counts = false) noexcept : context_(&c), counts_(counts) {
+    count(counts_);
+  }
+  executor(const executor& other) noexcept : context_(other.context_), counts_(other.counts_) {
+    count(counts_);
+  }
+  executor& operator=(const executor& other) noexcept {
+    executor copy(other);
+    std::swap(context_, copy.context_);
+    std::swap(counts_, copy.counts_);
+    return *this;
+  }
+  ~executor() {
+    if (counts_) scheduler::get().end_work();
+  }
+
+  template <class Function>
+  void execute(Function&& f) const {
+    context_->queue_.post(std::forward<Function>(f));
+  }
+
+  context& query(asio::execution::context_t) const noexcept { return *context_; }
+  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
+    return asio::execution::blocking.never;
+  }
+  executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
+  executor require(asio::execution::outstanding_work_t::tracked_t) const noexcept {
+    return executor(*context_, true);
+  }
+  executor require(asio::execution::outstanding_work_t::untracked_t) const noexcept {
+    return executor(*context_);
+  }
+
+  friend bool operator==(const executor& a, const executor& b) noexcept {
+    return a.context_ == b.context_;
+  }
+  friend bool operator!=(const executor& a, const executor& b) noexcept { return !(a == b); }
+
+ private:
+  static void count(bool counts) {
+    if (counts) scheduler::get().begin_work();
+  }
+
+  context* context_;
+  bool counts_;
+};
+
+inline executor context::get_executor() noexcept {
+  return executor(*this);
+}
+
+}  // namespace model
+
+#endif  // SLUICE_TEST_MODEL_CONTEXT_HPP
