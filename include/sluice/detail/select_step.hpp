@@ -65,9 +65,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
         holder_(std::move(holder)) {
     for (std::size_t i = 0; i != indices_.size(); ++i) {
       set::visit(holder_.cases(), i, [&](auto& c, auto place) {
-        entries().visit(i, [&](auto& entry, auto same) {
-          if constexpr (std::is_same_v<decltype(place), decltype(same)>) attach(entry, c);
-        });
+        entries().visit(i, [&](auto& entry, auto same) { attach(entry, same, c, place); });
       });
     }
     is_possible_ = any_is_possible<set>(holder_.cases());
@@ -79,6 +77,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
       return core::started::ready;
     }
     if (!begun_) {
+      if (run().begin(*this) == core::started::unknown_home) return core::started::unknown_home;
       begun_ = true;
       is_ready_ = start_cases();
     }
@@ -104,7 +103,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
           run().end(*this, linked);
           return outcome::success;
         }
-        if (start_cases()) continue;
+        if (!run().is_homeless() && start_cases()) continue;
       }
       seen = run().pause(*this, cancelled_, phase);
       if (seen != outcome::again) return seen;
@@ -123,12 +122,11 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   run_type& run() noexcept { return static_cast<run_type&>(*this->state()); }
   auto& entries() noexcept { return run().entries; }
 
-  template <class Entry, class Case>
-  static void attach(Entry& entry, Case& c) noexcept {
-    if constexpr (Entry::is_rendezvous_send)
-      entry.attach(c);
-    else
-      static_cast<void>(c);
+  /// Instantiated for every entry with every case; those of one place belong together.
+  template <class Entry, class Place, class Case, class Other>
+  static void attach([[maybe_unused]] Entry& entry, Place, [[maybe_unused]] Case& c,
+                     Other) noexcept {
+    if constexpr (Entry::is_rendezvous_send && std::is_same_v<Place, Other>) entry.attach(c);
   }
 
   /// Begins those that have not begun, in their order, until one is due; then true. Operations of
