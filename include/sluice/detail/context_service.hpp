@@ -13,12 +13,14 @@
 // `Mutex` is the context_mutex of a threading policy. Policies that have the same one share the
 // service of a context.
 
+#include <sluice/detail/block_cache.hpp>
 #include <sluice/detail/core/state.hpp>
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/strand.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -59,6 +61,12 @@ class context_site final : public core::site {
   using registry_type = context_registry<Mutex>;
 
  public:
+  // A select has a state of its own each time that it waits.
+  static void* operator new(std::size_t bytes) { return block_cache::allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept {
+    block_cache::deallocate(memory, bytes);
+  }
+
   context_site(std::shared_ptr<registry_type> registry, core::evictable& state,
                const void* home) noexcept
       : core::site(home), registry_(std::move(registry)), state_(&state) {}

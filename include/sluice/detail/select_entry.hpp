@@ -15,6 +15,7 @@
 // Only the owner of the select's operation touches an entry, but for the mark, and for what the
 // locks protect.
 
+#include <sluice/detail/block_cache.hpp>
 #include <sluice/detail/core/joint_section.hpp>
 #include <sluice/detail/core/select_state.hpp>
 #include <sluice/detail/core/waiter.hpp>
@@ -256,7 +257,8 @@ class send_entry
   Case* case_ = nullptr;
 };
 
-/// A time. The timer lives in the context of the select's I/O executor.
+/// A time. The timer lives in the context of the select's I/O executor, which may go before the
+/// select does. So the timer belongs to its own handler, and is only touched while that is there.
 template <class Threading, class Case, class Executor>
 class time_entry : public select_entry<Threading> {
   using base = select_entry<Threading>;
@@ -277,10 +279,16 @@ class time_entry : public select_entry<Threading> {
     }
     begun_ = true;
     if (expiry_ == clock::time_point::max()) return;
-    timer_.emplace(executor_, expiry_);
-    timer_->async_wait([this, kept = kept_select::share(base::select_)](const error_code& ec) {
-      if (!ec) base::select_->raise(base::mark_);
+    base::select_->use_home([this] {
+      auto own = std::allocate_shared<timer>(recycling_allocator<timer>(), *executor_, expiry_);
+      timer_ = own;
+      timer& waited = *own;
+      waited.async_wait([this, kept = kept_select::share(base::select_),
+                         own = std::move(own)](const error_code& ec) {
+        if (!ec) base::select_->raise(base::mark_);
+      });
     });
+    executor_.reset();
   }
 
   bool poll(result_type&) noexcept {
@@ -291,17 +299,22 @@ class time_entry : public select_entry<Threading> {
   /// The handler that is still to come has no effect.
   void withdraw() noexcept {
     begun_ = base::due_ = false;
+    executor_.reset();
+    if (timer_.expired()) return;
+    base::select_->use_home([this] {
+      if (const auto own = timer_.lock()) own->cancel();
+    });
     timer_.reset();
   }
 
  private:
   using kept_select = core::state_ref<typename base::select_type>;
 
-  Executor executor_;
+  std::optional<Executor> executor_;  // until the timer has it
   typename clock::time_point expiry_;
   bool is_over_;
   bool begun_ = false;
-  std::optional<timer> timer_;
+  std::weak_ptr<timer> timer_;
 };
 
 /// Completes an operation that is not ours, on the executor of the select's handler.
@@ -349,10 +362,10 @@ class foreign_entry : public select_entry<Threading> {
 
   void start() {
     if (begun_ || lost_) return;
-    foreign_handler<foreign_entry, Executor> handler(*this, executor_);
+    foreign_handler<foreign_entry, Executor> handler(*this, *executor_);
     begun_ = running_ = true;
     cancelled_ = ended_ = false;
-    case_.begin(std::move(handler));
+    case_->begin(std::move(handler));
   }
 
   void collect() noexcept {
@@ -375,8 +388,13 @@ class foreign_entry : public select_entry<Threading> {
     return true;
   }
 
-  /// It has ended, or goes on without the select.
-  void withdraw() noexcept { base::due_ = false; }
+  /// It has ended, or goes on without the select, which may be kept by others for a while. What the
+  /// operation holds on to goes now.
+  void withdraw() noexcept {
+    base::due_ = false;
+    case_.reset();
+    executor_.reset();
+  }
 
   // For its handler, on any thread.
 
@@ -400,8 +418,8 @@ class foreign_entry : public select_entry<Threading> {
   }
 
  private:
-  Case case_;
-  Executor executor_;
+  std::optional<Case> case_;
+  std::optional<Executor> executor_;
   boost::asio::cancellation_signal signal_;
   bool begun_ = false;      // as far as the select knows
   bool cancelled_ = false;  // by the select

@@ -201,8 +201,9 @@ class channel_core : public wait_state<Threading> {
       return started::ready;
     }
     const started seen = base::wait_in(reservers_, w);
-    call_offers(s.wakes);
-    return seen;
+    if (seen != started::waiting || !is_callable(w, called())) return seen;
+    w.current = stage::woken;
+    return started::ready;
   }
 
   /// A called offer that met nobody waits on; it has kept its place. `ready`: it need not.
@@ -293,16 +294,27 @@ class channel_core : public wait_state<Threading> {
   /// Calls as many offers as there are receives that they could meet. Linear in the number of
   /// offers; there are none but at a rendezvous.
   void call_offers(wake_list& wakes) noexcept {
-    if (capacity_ != 0 || reservers_.empty() || receivers_.empty() || !senders_.empty()) return;
-    std::size_t called = 0;
-    for (const waiter* w = reservers_.front(); w != nullptr; w = w->next)
-      if (w->current == stage::woken) ++called;
+    if (capacity_ != 0 || reservers_.empty() || receivers_.empty()) return;
+    std::size_t busy = called();
     for (waiter* w = reservers_.front(); w != nullptr; w = w->next) {
-      if (w->current != stage::waiting || !lends_to(*w, called + 1)) continue;
+      if (w->current != stage::waiting || !is_callable(*w, busy)) continue;
       w->current = stage::woken;
-      ++called;
+      ++busy;
       wakes.push(*w);
     }
+  }
+
+  /// How many offers are on their way to meet a receive.
+  std::size_t called() const noexcept {
+    std::size_t count = 0;
+    for (const waiter* w = reservers_.front(); w != nullptr; w = w->next)
+      if (w->current == stage::woken) ++count;
+    return count;
+  }
+
+  /// Whether there is a receive for an offer, and for as many others that are called already.
+  bool is_callable(const waiter& offer, std::size_t busy) const noexcept {
+    return senders_.empty() && lends_to(offer, busy + 1);
   }
 
   /// Hands out as many promises as there are values for.

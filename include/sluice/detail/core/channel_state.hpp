@@ -93,7 +93,10 @@ class channel_state final : public channel_core<Threading> {
     withdraw();
     base::reservers_.erase(w);
     w.current = stage::idle;
-    return accept(value, s);
+    const outcome seen = accept(value, s);
+    // What it was called for is left to another.
+    if (seen != outcome::success) base::call_offers(s.wakes);
+    return seen;
   }
 
   /// What a send of `count` values that begins now would be told at once. `none` if it would have

@@ -48,13 +48,46 @@ class select_state : public wait_state<Threading> {
  public:
   using typename base::section;
 
-  /// Stands in line, unless a case is ready already.
-  started start(waiter& w, bool is_ready) noexcept {
+  /// Comes before anything else. From now on the select can be cancelled, and knows its contexts.
+  started begin(waiter& w) noexcept {
     section s(*this);
     if (w.needs_homes && !this->knows_homes_of(w)) return started::unknown_home;
-    if (!is_ready && !raised_) return base::wait_in(waiting_, w);
+    select_ = &w;
     base::promise_first(w);
     return started::ready;
+  }
+
+  /// Stands in line, unless a case is ready already, or the select was cancelled.
+  started start(waiter& w, bool is_ready) noexcept {
+    section s(*this);
+    if (is_ready || raised_ || w.current != stage::woken) return started::ready;
+    if (!w.may_wait) return started::must_wait;
+    return base::wait_again_in(waiting_, w);
+  }
+
+  /// Whether the context of the I/O executor is gone.
+  bool is_homeless() noexcept {
+    section s(*this);
+    return is_homeless(s);
+  }
+
+  /// Uses what lives in the context of the I/O executor, which does not go meanwhile. If it is gone
+  /// nothing happens.
+  template <class Use>
+  void use_home(Use&& use) {
+    struct visit {
+      select_state& visited;
+      unsigned phase;
+      ~visit() { visited.leave_gate(phase); }
+    };
+    unsigned phase = 0;
+    {
+      section s(*this);
+      if (is_homeless(s)) return;
+      phase = base::enter_gate();
+    }
+    const visit inside{*this, phase};
+    use();
   }
 
   /// A case was woken, a time has come, or an operation has ended: `change()` says what.
@@ -114,7 +147,13 @@ class select_state : public wait_state<Threading> {
 
   void rebalance(wake_list&) noexcept final {}
 
-  wait_queue waiting_;  // the select, unless it is looking
+  // One that lives in a single context is only touched while that exists.
+  bool is_homeless(section&) const noexcept {
+    return select_ == nullptr || (select_->needs_homes && !this->knows(select_->homes[0]));
+  }
+
+  wait_queue waiting_;              // the select, unless it is looking
+  const waiter* select_ = nullptr;  // while it may use its contexts
   bool raised_ = false;
 };
 

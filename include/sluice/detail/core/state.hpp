@@ -69,10 +69,12 @@ class evictable {
 };
 
 /// The wake-ups that this thread is in the middle of, so that a promise which is refused, and
-/// passes from waiter to waiter, does so in a loop and not by recursion.
+/// passes from waiter to waiter, does so in a loop and not by recursion. To wake one may mean to
+/// wake another elsewhere, as the cases of a select do.
 struct current_wake_ups {
   const void* state = nullptr;
   wake_list* list = nullptr;
+  const current_wake_ups* outer = nullptr;
 };
 
 /// The destruction of one context, as long as it is under way. Protected by the lock of the state.
@@ -100,7 +102,8 @@ class state : public evictable {
       unlock();
       if (wakes.empty()) return;
       auto& current = wake_ups_of_this_thread();
-      const current_wake_ups outer = std::exchange(current, current_wake_ups{&state_, &wakes});
+      const current_wake_ups outer = current;
+      current = current_wake_ups{&state_, &wakes, &outer};
       wakes.wake_all();
       current = outer;
       state_.gate_.leave(phase_);
@@ -123,8 +126,9 @@ class state : public evictable {
     /// Leaves what is to be woken to the wake-ups of this state that this thread is in the middle
     /// of, if it is.
     void join_current_wake_ups() noexcept {
-      const auto& current = wake_ups_of_this_thread();
-      if (current.state == &state_) current.list->append(wakes);
+      const current_wake_ups* current = &wake_ups_of_this_thread();
+      while (current != nullptr && current->state != &state_) current = current->outer;
+      if (current != nullptr) current->list->append(wakes);
     }
 
     wake_list wakes;
@@ -180,6 +184,14 @@ class state : public evictable {
     return knows(w.homes[0]) && knows(w.homes[1]);
   }
 
+  /// True if the context is registered, or null; the lock is held.
+  bool knows(const void* home) const noexcept {
+    if (home == nullptr) return true;
+    for (const site* s = sites_.get(); s != nullptr; s = s->next_.get())
+      if (s->home_ == home) return true;
+    return false;
+  }
+
   /// Keeps contexts alive between two sections of one waiter that goes back to wait.
   unsigned enter_gate() noexcept { return gate_.enter(); }
   void leave_gate(unsigned phase) noexcept { gate_.leave(phase); }
@@ -196,13 +208,6 @@ class state : public evictable {
                                             std::memory_order_relaxed))
         return true;
     }
-    return false;
-  }
-
-  bool knows(const void* home) const noexcept {
-    if (home == nullptr) return true;
-    for (const site* s = sites_.get(); s != nullptr; s = s->next_.get())
-      if (s->home_ == home) return true;
     return false;
   }
 
