@@ -9,6 +9,7 @@
 #include "support/heap.hpp"
 
 #include "support/faults.hpp"
+#include "support/impatient_executor.hpp"
 #include "support/message.hpp"
 #include "support/probe.hpp"
 #include "support/unit_test.hpp"
@@ -28,6 +29,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
@@ -418,6 +421,112 @@ BOOST_AUTO_TEST_CASE(D8_a_function_that_throws_at_any_call_ends_its_loop) {
     BOOST_TEST(rx.size() == 1u);
   }
 }
+
+// Those that wait on ------------------------------------------------------------------------------
+
+// A receive that was ready, and finds nothing any more, needs memory to count as work.
+BOOST_AUTO_TEST_CASE(D5_a_receive_that_cannot_wait_on_is_over_and_no_other_is) {
+  const int points = fail_each_allocation([](faults& memory) {
+    task_context own_context;
+    asio::io_context context;
+    make_services(context);
+    const asio::any_io_executor fat = fat_executor(own_context);
+    auto [tx, opened] = sluice::make_channel<message>(context, 0);
+    auto rx = opened.with_executor(fat);
+    // The context hears of the channel now.
+    auto forgotten = begin_receive(rx);
+    rx.cancel();
+    own_context.queue.run();
+    auto sent = begin_send(tx, 1);
+    auto first = begin_receive(rx);
+    auto second = begin_receive(opened);
+    sent.cancel();
+    while (!memory.attempt([&] { own_context.queue.run(); })) continue;
+    memory.end();
+    run_all(context, memory);
+    memory.expect(!first.done(), "it has received what was not sent");
+    memory.expect(!second.done() && !second.dropped(), "the other one is over, too");
+    auto next = begin_send(tx, 2);
+    own_context.queue.run();
+    run_all(context, memory);
+    memory.expect(next.succeeded(), "the next send is stuck");
+    memory.expect((first.dropped() ? second.id() : first.id()) == 2, "a value is lost");
+    memory.expect(first.dropped() == memory.any_failed(), "it goes on although it cannot");
+  });
+  BOOST_TEST(points > 0);
+}
+
+// After so many messages a loop lets others have their turn.
+BOOST_AUTO_TEST_CASE(D8_a_loop_that_is_refused_its_next_turn_leaves_the_rest) {
+  for (int turns = 0; turns != 4; ++turns) {
+    task_context context;
+    patience mine{turns};
+    auto [tx, rx] = sluice::make_unbounded_channel<message>(
+        asio::any_io_executor(impatient_executor<true>{&context, &mine}));
+    for (int i = 1; i != 301; ++i) BOOST_TEST_REQUIRE(!tx.try_send(message(i)));
+    std::vector<int> ids;
+    probe<> looped;
+    const auto f = [&ids](message m) { ids.push_back(m.id()); };
+    if (turns == 0) {
+      BOOST_CHECK_THROW(rx.async_for_each(f, looped.get_handler()), refusal);
+    } else {
+      rx.async_for_each(f, looped.get_handler());
+      if (turns < 3)
+        BOOST_CHECK_THROW(context.queue.run(), refusal);
+      else
+        context.queue.run();
+    }
+    BOOST_TEST(looped.dropped() == (turns < 3));
+    BOOST_TEST(ids.size() + rx.size() == 300u);
+    BOOST_TEST((ids.size() == 300u) == (turns == 3));
+    take_all(rx, ids);
+    BOOST_TEST(in_order(ids));
+    mine.left = -1;
+  }
+}
+
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+BOOST_AUTO_TEST_CASE(D8_so_does_a_loop_that_awaits_and_is_refused_at_any_time) {
+  for (int times = 0;; ++times) {
+    BOOST_TEST_REQUIRE(times < 100);
+    task_context context;
+    patience mine{times};
+    const asio::any_io_executor ex(impatient_executor<true>{&context, &mine});
+    auto [tx, rx] = sluice::make_unbounded_channel<message>(ex);
+    std::vector<int> ids;
+    probe<> looped;
+    const auto run = [&] {
+      try {
+        context.queue.run();
+        return true;
+      } catch (const refusal&) {
+        return false;
+      }
+    };
+    try {
+      rx.async_for_each(
+          [&ids](message m) -> asio::awaitable<void> {
+            ids.push_back(m.id());
+            co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+          },
+          looped.get_handler());
+    } catch (const refusal&) {
+      BOOST_TEST(mine.refused);
+    }
+    for (int i = 1; i != 6; ++i) {
+      BOOST_TEST(!tx.try_send(message(i)));
+      while (!run()) continue;
+    }
+    tx = {};
+    while (!run()) continue;
+    BOOST_TEST((looped.done() || looped.dropped()));
+    BOOST_TEST((mine.refused || looped.succeeded()));
+    take_all(rx, ids);
+    BOOST_TEST((ids.size() == 5 && in_order(ids)));
+    if (!mine.refused) break;
+  }
+}
+#endif
 
 // Functions in a strand ---------------------------------------------------------------------------
 
