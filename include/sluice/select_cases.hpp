@@ -141,7 +141,8 @@ template <class Clock, class Duration>
  * be; the select completes only after it has ended, so nothing of it is left behind. If it has
  * happened by then, it is the case that happens. If it has not, and nothing is ready after all, it
  * is begun again; therefore it is copied. An operation that cannot be cancelled holds the select up
- * until it ends.
+ * until it ends. So that it is heard of where another case is always ready, one wait in 64, at
+ * random, begins it first.
  *
  * It completes on the executor of the select's handler, where it is cancelled, too: as always in
  * Asio the object must not be used on another thread at the same time.

@@ -9,6 +9,7 @@
 #include <sluice/detail/initiation.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/detail/ready_path.hpp>
+#include <sluice/detail/select_order.hpp>
 #include <sluice/detail/select_step.hpp>
 #include <sluice/detail/select_try.hpp>
 
@@ -46,6 +47,7 @@ class select_initiation {
     if constexpr (asks_for_ready_path<handler_type>) {
       using set = typename Holder::set_type;
       tried_ = true;
+      if (is_turn_of_foreign()) return;
       typename set::result_type result;
       if (try_cases<set>(select.cases(), result))
         std::apply([&](auto&... values) { std::move(handler)(std::move(values)...); }, result);
@@ -58,8 +60,16 @@ class select_initiation {
   }
 
  private:
+  /// Operations of others are begun last, so they would never hear of anything if there is always
+  /// something ready. Once in a while they are begun first.
+  bool is_turn_of_foreign() const noexcept {
+    if constexpr (Holder::has_foreign) foreign_first_ = number_below(64) == 0;
+    return foreign_first_;
+  }
+
   template <class Handler, class IoExecutor>
   void begin(Handler&& handler, const IoExecutor& ex, Holder&& holder) const {
+    if (!tried_) static_cast<void>(is_turn_of_foreign());
     if constexpr (Holder::has_foreign) {
       const auto own = boost::asio::get_associated_executor(handler, ex);
       begin(std::move(handler), ex, std::move(holder), own);
@@ -72,12 +82,13 @@ class select_initiation {
   void begin(Handler&& handler, const IoExecutor& ex, Holder&& holder,
              const OwnExecutor& own) const {
     operation<select_step<Holder, IoExecutor, OwnExecutor>, Handler, IoExecutor>::begin(
-        std::move(handler), ex, std::move(holder), origin{0, tried_}, ex, own);
+        std::move(handler), ex, std::move(holder), origin{0, tried_}, ex, own, foreign_first_);
   }
 
   executor_holder<Executor> executor_;
   // An initiation is called as a constant by some adapters. It is used by one coroutine only.
   mutable bool tried_ = false;
+  mutable bool foreign_first_ = false;
 };
 
 }  // namespace sluice::detail

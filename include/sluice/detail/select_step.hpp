@@ -59,10 +59,12 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   static constexpr const char* name = "async_wait";
 
   select_step(core::waiter::function on_wake, core::waiter::function on_drop, Holder&& holder,
-              std::uint64_t owner_id, const IoExecutor& io, const OwnExecutor& own)
+              std::uint64_t owner_id, const IoExecutor& io, const OwnExecutor& own,
+              bool foreign_first)
       : base(on_wake, on_drop, run_ref(new run_type(holder.cases(), io, own)), owner_id),
         indices_(set::all_indices(holder.cases())),
-        holder_(std::move(holder)) {
+        holder_(std::move(holder)),
+        foreign_first_(foreign_first) {
     for (std::size_t i = 0; i != indices_.size(); ++i) {
       set::visit(holder_.cases(), i, [&](auto& c, auto place) {
         entries().visit(i, [&](auto& entry, auto same) { attach(entry, same, c, place); });
@@ -79,6 +81,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
     if (!begun_) {
       if (run().begin(*this) == core::started::unknown_home) return core::started::unknown_home;
       begun_ = true;
+      if (foreign_first_) start_foreign();
       is_ready_ = start_cases();
     }
     return run().start(*this, is_ready_);
@@ -141,14 +144,17 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
         }
       });
     }
-    if (due) return true;
+    if (!due) start_foreign();
+    return due;
+  }
+
+  void start_foreign() {
     try {
       for_each_foreign([](auto& entry) { entry.start(); });
     } catch (...) {
       for_each_foreign([](auto& entry) { entry.stop(); });
       throw;
     }
-    return false;
   }
 
   /// True if an operation of others is running, which has been told to end.
@@ -214,6 +220,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
 
   typename set::indices indices_;
   Holder holder_;
+  const bool foreign_first_;
   bool is_possible_ = true;
   bool begun_ = false;
   bool is_ready_ = false;
