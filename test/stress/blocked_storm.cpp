@@ -191,7 +191,7 @@ struct asked_clock {
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<asked_clock>;
-  static constexpr bool is_steady = true;
+  [[maybe_unused]] static constexpr bool is_steady = true;
 
   static time_point now() noexcept {
     ++asked;
