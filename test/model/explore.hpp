@@ -58,9 +58,20 @@ class world {
   world(const world&) = delete;
   world& operator=(const world&) = delete;
 
-  /// Another thread. It begins with run().
-  void thread(const char* name, std::function<void()> body) {
-    scheduler::get().add_thread(name, std::move(body));
+  /// Another thread, and its number. It begins with run().
+  int thread(const char* name, std::function<void()> body) {
+    return scheduler::get().add_thread(name, std::move(body));
+  }
+
+  /// For a thread: waits until another one has blocked, or has come to its end. What it has done
+  /// until then is not among the choices of every_schedule().
+  void wait_until_blocked(int thread) {
+    struct waiting final : point {
+      explicit waiting(int t) : point({"see somebody at rest", {}}), other(t) {}
+      bool ready() const override { return scheduler::get().is_at_rest(other); }
+      const int other;
+    } p(thread);
+    scheduler::get().pass(p);
   }
 
   /// A thread that does what is posted there, until there is nothing left to be done.

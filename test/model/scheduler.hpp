@@ -59,6 +59,9 @@ class point {
   /// Whether the thread only waits for work that others may have for it, and may end without.
   virtual bool may_end() const { return false; }
 
+  /// Whether the thread sleeps until somebody wakes it.
+  virtual bool is_sleep() const { return false; }
+
   const action what;
 
  protected:
@@ -93,9 +96,10 @@ class scheduler {
 
   // For programs ----------------------------------------------------------------------------------
 
-  void add_thread(const char* name, std::function<void()> body) {
+  int add_thread(const char* name, std::function<void()> body) {
     if (threads_ == most_threads) fail("there are too many threads");
-    begin_fiber(threads_++, name, std::move(body));
+    begin_fiber(threads_, name, std::move(body));
+    return threads_++;
   }
 
   /// Runs all threads to their ends. Then no work is left, unless it may be.
@@ -136,6 +140,12 @@ class scheduler {
   int now() const { return is_running() ? static_cast<int>(steps_.size()) - 1 : never; }
 
   int this_thread() const { return current_; }
+
+  /// Whether a thread has gone to sleep, or has come to its end.
+  bool is_at_rest(int thread) const {
+    const fiber_slot& slot = fibers_[index(thread)];
+    return slot.finished || slot.next->is_sleep();
+  }
 
   /// An object that a thread has touched, and when it did so the last time.
   struct look {

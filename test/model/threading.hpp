@@ -127,6 +127,7 @@ class condition_variable {
           is_timed(until_deadline) {}
     bool is_told() const { return told != never || (is_timed && clock::is_late); }
     bool ready() const override { return is_told() && !lock.held_; }
+    bool is_sleep() const override { return true; }
     causes caused_by() const override {
       // Either of the two would have been enough, so it is the first that wakes.
       const int late = is_timed && clock::is_late ? clock::since : never;
