@@ -63,23 +63,33 @@ void receive(game& g, letter& l) {
 
 // Senders -----------------------------------------------------------------------------------------
 
-/// Both threads that send do this with the same handle; who is the last lets it go.
-void send(round_state& r, std::vector<std::unique_ptr<game>>& games, asio::thread_pool& pool,
-          std::uint32_t seed) {
+/// Both threads that send do this with the same handle; who is the last lets it go. What they wait
+/// for lives in a context of their own, since a slot is for one thread.
+void send(round_state& r, std::vector<std::unique_ptr<game>>& games, std::uint32_t seed) {
   random_choice random(seed);
   author from(r);
+  std::vector<std::unique_ptr<asio::cancellation_signal>> signals;
+  std::optional<asio::io_context> context(std::in_place);
   for (const std::unique_ptr<game>& each : games) {
     game& g = *each;
     if (random.one_in(4)) {
-      asio::cancellation_signal signal;
+      signals.push_back(std::make_unique<asio::cancellation_signal>());
       g.tx.async_wait_closed(asio::bind_cancellation_slot(
-          signal.slot(),
-          asio::bind_executor(pool, [w = witness(r, witness::in_pool), &r](error_code ec) mutable {
+          signals.back()->slot(),
+          asio::bind_executor(*context, [w = witness(r, witness::in_short_lived_context),
+                                         &r](error_code ec) mutable {
             w.call();
             if (ec && ec != asio::error::operation_aborted) ++r.wrong_result;
           })));
-      if (random.one_in(2)) signal.emit(asio::cancellation_type::total);
+      if (random.one_in(2))
+        signals[random.below(static_cast<unsigned>(signals.size()))]->emit(
+            asio::cancellation_type::total);
     }
+    if (random.one_in(4)) {
+      context->poll();
+      context->restart();
+    }
+    if (random.one_in(16)) context.emplace();
     if (!g.silent) {
       std::optional<letter> l = from.write();
       const error_code ec = g.tx.send(std::move(*l));
@@ -211,8 +221,7 @@ void play_round(std::uint32_t seed, totals& sum) {
     g.silent = random.one_in(4);
   }
   std::vector<std::thread> threads;
-  for (int i = 0; i != 2; ++i)
-    threads.emplace_back([&, s = random.fork()] { send(r, games, pool, s); });
+  for (int i = 0; i != 2; ++i) threads.emplace_back([&, s = random.fork()] { send(r, games, s); });
   threads.emplace_back([&, s = random.fork()] { receive_all(r, games, pool, s); });
   for (std::thread& t : threads) t.join();
   pool.join();
