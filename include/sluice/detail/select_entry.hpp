@@ -10,7 +10,8 @@
 //   collect()    takes notice of the mark, under the lock of the select
 //   is_due()     whether it is worth while to poll
 //   poll()       commits, which is the moment at which the case happens; false: it waits on
-//   withdraw()   ends it without its having happened
+//   withdraw()   ends it without its having happened; told whether this is the context of the
+//                select's I/O executor
 //
 // Only the owner of the select's operation touches an entry, but for the mark, and for what the
 // locks protect.
@@ -26,6 +27,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -45,6 +47,7 @@ class select_entry {
   // What an entry may be besides; each kind says what it is.
   static constexpr bool lends_a_place = false;  // it may be a receive at a rendezvous
   static constexpr bool is_foreign = false;     // it runs an operation that is not ours
+  static constexpr bool is_time = false;
   static constexpr bool is_rendezvous_send = false;
 
   explicit select_entry(select_type& select) noexcept : select_(&select) {}
@@ -92,7 +95,7 @@ class step_entry : public Step, public select_entry<Threading> {
     return false;
   }
 
-  void withdraw() noexcept {
+  void withdraw(bool) noexcept {
     base::due_ = false;
     if (std::exchange(begun_, false) && Step::abandon()) release();
   }
@@ -258,7 +261,9 @@ class send_entry
 };
 
 /// A time. The timer lives in the context of the select's I/O executor, which may go before the
-/// select does. So the timer belongs to its own handler, and is only touched while that is there.
+/// select does, or just now, and no timer may be touched by another thread then. So the timer
+/// belongs to its own handler, and elsewhere than in that context it is only begun, at first, and
+/// what cancels it is posted.
 template <class Threading, class Case, class Executor>
 class time_entry : public select_entry<Threading> {
   using base = select_entry<Threading>;
@@ -267,6 +272,8 @@ class time_entry : public select_entry<Threading> {
 
  public:
   using result_type = std::tuple<error_code>;
+
+  static constexpr bool is_time = true;
 
   time_entry(typename base::select_type& select, const Case& c, const Executor& ex)
       : base(select), executor_(ex), expiry_(c.expiry()), is_over_(c.is_over()) {}
@@ -279,36 +286,55 @@ class time_entry : public select_entry<Threading> {
     }
     begun_ = true;
     if (expiry_ == clock::time_point::max()) return;
-    base::select_->use_home([this] {
-      auto own = std::allocate_shared<timer>(recycling_allocator<timer>(), *executor_, expiry_);
-      timer_ = own;
-      timer& waited = *own;
-      waited.async_wait([this, kept = kept_select::share(base::select_),
-                         own = std::move(own)](const error_code& ec) {
-        if (!ec) base::select_->raise(base::mark_);
-      });
+    auto own = std::allocate_shared<timer>(recycling_allocator<timer>(), *executor_, expiry_);
+    timer_ = own;
+    timer& waited = *own;
+    waited.async_wait([this, kept = kept_select::share(base::select_),
+                       own = std::move(own)](const error_code& ec) {
+      if (!ec) base::select_->raise(base::mark_);
     });
     executor_.reset();
+  }
+
+  /// For a select that completes elsewhere, and so cannot start() it later.
+  void start_early() {
+    if (!is_over_) start();
   }
 
   bool poll(result_type&) noexcept {
-    withdraw();
+    begun_ = base::due_ = false;
+    executor_.reset();
+    timer_.reset();
     return true;
   }
 
-  /// The handler that is still to come has no effect.
-  void withdraw() noexcept {
+  /// The handler that is still to come has no effect. `is_home`: the timer may be touched.
+  void withdraw(bool is_home) noexcept {
     begun_ = base::due_ = false;
     executor_.reset();
     if (timer_.expired()) return;
-    base::select_->use_home([this] {
+    if (is_home) {
       if (const auto own = timer_.lock()) own->cancel();
-    });
+    } else {
+      base::select_->use_home([this] {
+        auto own = timer_.lock();
+        if (own != nullptr) cancel_at_home(std::move(own));
+      });
+    }
     timer_.reset();
   }
 
  private:
   using kept_select = core::state_ref<typename base::select_type>;
+
+  static void cancel_at_home(std::shared_ptr<timer>&& own) noexcept {
+    try {
+      const Executor ex = own->get_executor();
+      boost::asio::post(ex, [own = std::move(own)] { own->cancel(); });
+    } catch (...) {
+      // It goes on for nothing.
+    }
+  }
 
   std::optional<Executor> executor_;  // until the timer has it
   typename clock::time_point expiry_;
@@ -390,7 +416,7 @@ class foreign_entry : public select_entry<Threading> {
 
   /// It has ended, or goes on without the select, which may be kept by others for a while. What the
   /// operation holds on to goes now.
-  void withdraw() noexcept {
+  void withdraw(bool) noexcept {
     base::due_ = false;
     case_.reset();
     executor_.reset();

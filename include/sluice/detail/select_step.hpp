@@ -81,8 +81,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
     if (!begun_) {
       if (run().begin(*this) == core::started::unknown_home) return core::started::unknown_home;
       begun_ = true;
-      if (foreign_first_) start_foreign();
-      is_ready_ = start_cases();
+      start_all();
     }
     return run().start(*this, is_ready_);
   }
@@ -102,7 +101,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
         const bool happened = poll_cases(result);
         if (happened || cancelled_) {
           if (!happened) store_nothing(result, boost::asio::error::operation_aborted);
-          withdraw();
+          withdraw(!this->needs_homes);
           run().end(*this, linked);
           return outcome::success;
         }
@@ -117,7 +116,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   core::started wait_again() noexcept { return run().wait_again(*this); }
 
   void abandon() noexcept {
-    withdraw();
+    withdraw(false);
     base::abandon();
   }
 
@@ -130,6 +129,23 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   static void attach([[maybe_unused]] Entry& entry, Place, [[maybe_unused]] Case& c,
                      Other) noexcept {
     if constexpr (Entry::is_rendezvous_send && std::is_same_v<Place, Other>) entry.attach(c);
+  }
+
+  void start_all() {
+    try {
+      if (this->needs_homes) start_times();
+      if (foreign_first_) start_foreign();
+      is_ready_ = start_cases();
+    } catch (...) {
+      stop_foreign();
+      throw;
+    }
+  }
+
+  void start_times() {
+    entries().for_each([](auto& entry) {
+      if constexpr (std::decay_t<decltype(entry)>::is_time) entry.start_early();
+    });
   }
 
   /// Begins those that have not begun, in their order, until one is due; then true. Operations of
@@ -207,8 +223,8 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
       return entry.poll(seen);
   }
 
-  void withdraw() noexcept {
-    entries().for_each([](auto& entry) { entry.withdraw(); });
+  void withdraw(bool is_home) noexcept {
+    entries().for_each([&](auto& entry) { entry.withdraw(is_home); });
   }
 
   template <class Function>
