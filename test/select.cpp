@@ -91,6 +91,32 @@ FLAVOUR_TEST_CASE(S1_of_two_ready_cases_one_happens, flavours) {
   }
 }
 
+FLAVOUR_TEST_CASE(S1_of_four_ready_cases_three_keep_what_they_have, flavours) {
+  asio::io_context context;
+  auto first = flavour.open(context);
+  std::vector<decltype(first)> ends{first, flavour.open(context), flavour.open(context),
+                                    flavour.open(context)};
+  auto s = sluice::select(on_receive(ends[0].second), on_receive(ends[1].second),
+                          on_receive(ends[2].second), on_receive(ends[3].second));
+  for (int round = 0; round != 200; ++round) {
+    std::optional<decltype(begin_select(s))> selected;
+    if (round % 2 == 0) selected.emplace(begin_select(s));
+    std::vector<send_probe> sent;
+    for (int i = 0; i != 4; ++i)
+      sent.push_back(begin_send(ends[static_cast<std::size_t>(i)].first, i));
+    if (!selected) selected.emplace(begin_select(s));
+    run_ready(context);
+    const std::size_t which = selected->which();
+    BOOST_TEST_REQUIRE(word_of(*selected) == std::to_string(which) + ' ' + std::to_string(which));
+    for (std::size_t i = 0; i != 4; ++i) {
+      const auto left = take(ends[i].second);
+      BOOST_TEST_REQUIRE(left.id == (i == which ? message::none : static_cast<int>(i)));
+    }
+    run_ready(context);
+    for (const auto& each : sent) BOOST_TEST_REQUIRE(each.succeeded());
+  }
+}
+
 FLAVOUR_TEST_CASE(S1_a_case_that_did_not_happen_passes_on_its_promise, flavours) {
   asio::io_context context;
   auto [tx1, rx1] = flavour.open(context);
