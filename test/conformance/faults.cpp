@@ -60,15 +60,7 @@ struct with_detached : plain_use {
   }
 };
 
-struct with_deferred : plain_use {
-  template <class Function, class Situation>
-  void begin(const Function& function, Situation& now) {
-    auto operation = function.call(now.end, asio::deferred);
-    std::move(operation)(now.seen.get_handler());
-  }
-};
-
-/// The default token of a handle.
+/// A deferred operation, as the default of a handle.
 struct with_default : plain_use {
   template <class Function, class Situation>
   void begin(const Function& function, Situation& now) {
@@ -223,11 +215,7 @@ FOR_EACH_FUNCTION(detached) {
   BOOST_TEST(check_scarcity<with_detached>(function, way) > 0);
 }
 
-FOR_EACH_FUNCTION(deferred) {
-  BOOST_TEST(check_scarcity<with_deferred>(function, way) > 0);
-}
-
-FOR_EACH_FUNCTION(as_default_on) {
+FOR_EACH_FUNCTION(deferred_as_default_on) {
   BOOST_TEST(check_scarcity<with_default>(function, way) > 0);
 }
 

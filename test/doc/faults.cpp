@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(without_memory_nothing_has_begun) {
   print(tx, paper, asio::bind_allocator(allocator, printed{called}));
   context.run();
   BOOST_TEST(!called);
-  BOOST_TEST(paper != nullptr);
+  BOOST_TEST((paper != nullptr));
   BOOST_TEST(rx.empty());
 }
 
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(an_executor_that_refuses_does_not_undo_what_has_been_accept
   document paper = std::make_unique<std::string>("a");
   print(tx, paper, asio::bind_executor(refusing, printed{called}));
   BOOST_TEST(!called);
-  BOOST_TEST(paper == nullptr);
+  BOOST_TEST((paper == nullptr));
   BOOST_TEST(rx.size() == 1u);
   // A receive takes nothing before it runs.
   BOOST_CHECK_THROW(rx.async_receive(asio::bind_executor(
