@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE conformance_complete
+#undef CONFORMANCE_BY_HALVES
 
 // The table of asynchronous functions is complete: what the public headers declare is in it, each
 // overload with an entry of its own, and nothing else is.
