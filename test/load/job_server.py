@@ -31,6 +31,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # the sources' folder stays as it is
 from clients import (
     ALWAYS,
     JOBS,
