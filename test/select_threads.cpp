@@ -107,22 +107,27 @@ BOOST_AUTO_TEST_CASE(S3_what_is_moved_from_one_channel_to_another_is_always_foun
   std::atomic<bool> stop{false};
   int missed = 0;
   crew all;
-  // Whoever receives has sent before, or the other channel is full.
   all.add([&] {
+    const auto move_on = [&](receiver& from, sender& to) {
+      static_cast<void>(to.try_send(1));
+      // The other one may have it in its hands.
+      while (!from.try_receive() && !stop) std::this_thread::yield();
+    };
     while (!stop) {
-      static_cast<void>(ends_b.first.try_send(1));
-      static_cast<void>(ends_a.second.try_receive());
-      static_cast<void>(ends_a.first.try_send(1));
-      static_cast<void>(ends_b.second.try_receive());
+      move_on(ends_a.second, ends_b.first);
+      move_on(ends_b.second, ends_a.first);
     }
   });
   all.add([&] {
     auto both = select(on_receive(ends_a.second), on_receive(ends_b.second));
     for (int i = 0; i != 100000; ++i) {
       const auto found = both.try_now();
-      if (!found) ++missed;
+      if (!found) {
+        ++missed;
+        continue;
+      }
       // What was taken goes back.
-      static_cast<void>((i % 2 == 0 ? ends_a : ends_b).first.try_send(1));
+      static_cast<void>((found->index() == 0 ? ends_a : ends_b).first.try_send(1));
     }
     stop = true;
   });
@@ -261,8 +266,13 @@ class actor : public std::enable_shared_from_this<actor> {
 
   void next() {
     if (steps_-- == 0) return;
-    auto& [tx, rx] = any();
-    auto& [other_tx, other_rx] = any();
+    auto& [first_tx, first_rx] = any();
+    auto& [second_tx, second_rx] = any();
+    // Names that functions may capture.
+    sender& tx = first_tx;
+    sender& other_tx = second_tx;
+    receiver& rx = first_rx;
+    receiver& other_rx = second_rx;
     const int id = values_.draw();
     const int other = values_.draw();
     switch (random_.below(9)) {
