@@ -279,8 +279,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
   template <class Executor>
-  void execute_on_immediate(const Executor& ex, posted::function run) {
-    posted self(*this, run);
+  void execute_on_immediate(const Executor& ex, posted::function complete_or_relay) {
+    posted self(*this, complete_or_relay);
     const allocator_type memory = allocator();
     const work<IoExecutor> io_work(std::move(io_work_));
     execute_on(ex, memory, std::move(self));
