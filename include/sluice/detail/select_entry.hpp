@@ -177,6 +177,11 @@ class receive_entry : public step_entry<Threading, Step> {
                                                                            : nullptr;
   }
 
+  /// Whether somebody has sent to it already; the lock is held.
+  bool is_promised(typename core::state<Threading>::section&) const noexcept {
+    return this->current == core::stage::woken;
+  }
+
   /// Leaves the line, if it stands there. The lock is held, and another reference.
   void step_aside(typename core::state<Threading>::section& s) noexcept {
     if (!this->state()->withdraw(*this, s)) return;
@@ -212,20 +217,39 @@ class send_entry
     this->wait([this] { return this->state()->start_meet(*this); });
   }
 
-  /// `meeting_places` are the other receives of the same select, which must not lend their places
-  /// any more when it sends.
+  void collect() noexcept {
+    base::collect();
+    look_again();
+  }
+
+  /// One that was put off because of a receive that turned out to have nothing is due again.
+  void look_again() noexcept {
+    if (std::exchange(is_put_off_, false)) this->due_ = true;
+  }
+
+  void withdraw() noexcept {
+    is_put_off_ = false;
+    base::withdraw();
+  }
+
+  /// `receives` are those of the same select, which must not lend their places any more when it
+  /// sends.
   template <class Receives>
   bool poll(result_type& result, Receives&& receives) noexcept {
     if (!is_meeting()) return send_reserved(std::get<0>(result));
     while (this->due_) {
       const core::outcome seen = meet(receives);
-      if (seen != core::outcome::none) {
+      if (seen == core::outcome::again) {
+        this->due_ = false;
+        is_put_off_ = true;
+      } else if (seen != core::outcome::none) {
         this->begun_ = this->due_ = false;
         std::get<0>(result) = to_error_code(seen);
         case_->settle(std::get<0>(result));
         return true;
+      } else {
+        this->wait([this] { return this->state()->wait_again_to_meet(*this); });
       }
-      this->wait([this] { return this->state()->wait_again_to_meet(*this); });
     }
     return false;
   }
@@ -242,6 +266,8 @@ class send_entry
     return true;
   }
 
+  /// `again`: somebody has sent to this select, at a rendezvous, and must not have done so in vain.
+  /// That receive has been woken, and comes first.
   template <class Receives>
   core::outcome meet(Receives& receives) noexcept {
     core::joint_section<Threading, Receives::most + 1> locks;
@@ -250,6 +276,12 @@ class send_entry
       if (auto* place = entry.meeting_place()) locks.add(*place);
     });
     locks.lock();
+    bool promised = false;
+    receives.for_each([&](auto& entry) {
+      if (auto* place = entry.meeting_place())
+        promised = promised || entry.is_promised(locks.of(*place));
+    });
+    if (promised) return core::outcome::again;
     return this->state()->meet(*this, case_->value(), locks.of(*this->state()), [&] {
       receives.for_each([&](auto& entry) {
         if (auto* place = entry.meeting_place()) entry.step_aside(locks.of(*place));
@@ -258,6 +290,7 @@ class send_entry
   }
 
   Case* case_ = nullptr;
+  bool is_put_off_ = false;
 };
 
 /// A time. The timer lives in the context of the select's I/O executor, which may go before the

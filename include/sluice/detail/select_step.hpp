@@ -180,19 +180,28 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
     return running;
   }
 
-  /// Operations of others that have ended have happened already; then those that are ready may.
+  /// Operations of others that have ended have happened already; then those that are ready may. A
+  /// send that was put off because of a receive looks again when that has had its turn.
   bool poll_cases(result_type& result) {
+    if (poll_those(result, [](auto& entry) { return entry.is_foreign; })) return true;
+    if (cancelled_) return false;
+    if (poll_those(result, [](auto& entry) { return !entry.is_foreign; })) return true;
+    return poll_those(result, [](auto& entry) {
+      if constexpr (std::decay_t<decltype(entry)>::is_rendezvous_send) entry.look_again();
+      return entry.is_rendezvous_send;
+    });
+  }
+
+  template <class Condition>
+  bool poll_those(result_type& result, Condition condition) {
     bool happened = false;
-    for (const bool foreign : {true, false}) {
-      if (!foreign && cancelled_) break;
-      for (std::size_t k = 0; k != indices_.size() && !happened; ++k) {
-        entries().visit(set::order::at(indices_, k), [&](auto& entry, auto place) {
-          if (entry.is_foreign != foreign || !entry.is_due()) return;
-          typename std::decay_t<decltype(entry)>::result_type seen;
-          happened = poll(entry, seen);
-          if (happened) set::store(result, place, std::move(seen));
-        });
-      }
+    for (std::size_t k = 0; k != indices_.size() && !happened; ++k) {
+      entries().visit(set::order::at(indices_, k), [&](auto& entry, auto place) {
+        if (!condition(entry) || !entry.is_due()) return;
+        typename std::decay_t<decltype(entry)>::result_type seen;
+        happened = poll(entry, seen);
+        if (happened) set::store(result, place, std::move(seen));
+      });
     }
     return happened;
   }
