@@ -532,6 +532,22 @@ MODEL_SCENARIO(K5_a_context_goes_and_so_does_the_channel, every_schedule(true)) 
   MODEL_EXPECT(got.was_dropped());
 }
 
+MODEL_SCENARIO(K5_a_context_goes_and_so_does_a_channel_where_nobody_waits, every_schedule(true)) {
+  auto dying = std::make_unique<context>();
+  auto ch = std::make_unique<channel<int>>(*dying, 1);
+  received<int> got;
+  ch->rx.async_receive(got.handler());
+  ch->rx.cancel();
+  dying->poll();
+  w.thread("destroys", [&] { dying.reset(); });
+  w.thread("drops", [&] {
+    ch->tx = sender<int>();
+    ch.reset();
+  });
+  w.run();
+  MODEL_EXPECT(got.is(aborted));
+}
+
 // Everything at once ------------------------------------------------------------------------------
 
 MODEL_SCENARIO_OF_EACH_KIND(everything_at_random, at_random_with(600, 4)) {

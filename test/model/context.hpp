@@ -11,6 +11,7 @@
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
 
+#include <memory>
 #include <utility>
 
 namespace model {
@@ -28,6 +29,7 @@ class context : public asio::execution_context {
   ~context() {
     shutdown();
     queue_.clear();
+    *is_alive_ = false;
     destroy();
   }
 
@@ -42,28 +44,30 @@ class context : public asio::execution_context {
   friend class executor;
 
   work_queue queue_;
+  const std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 
 class executor {
  public:
-  explicit executor(context& c, bool counts = false) noexcept : context_(&c), counts_(counts) {
-    count(counts_);
-  }
-  executor(const executor& other) noexcept : context_(other.context_), counts_(other.counts_) {
-    count(counts_);
-  }
+  explicit executor(context& c) noexcept : executor(&c, c.is_alive_, false) {}
+  executor(const executor& other) noexcept
+      : executor(other.context_, other.is_alive_, other.counts_) {}
   executor& operator=(const executor& other) noexcept {
     executor copy(other);
     std::swap(context_, copy.context_);
+    std::swap(is_alive_, copy.is_alive_);
     std::swap(counts_, copy.counts_);
     return *this;
   }
   ~executor() {
-    if (counts_) scheduler::get().end_work();
+    if (!counts_) return;
+    if (!*is_alive_) scheduler::get().fail("work ends on a context that is gone");
+    scheduler::get().end_work();
   }
 
   template <class Function>
   void execute(Function&& f) const {
+    if (!*is_alive_) scheduler::get().fail("something is posted to a context that is gone");
     context_->queue_.post(std::forward<Function>(f));
   }
 
@@ -73,10 +77,10 @@ class executor {
   }
   executor require(asio::execution::blocking_t::never_t) const noexcept { return *this; }
   executor require(asio::execution::outstanding_work_t::tracked_t) const noexcept {
-    return executor(*context_, true);
+    return executor(context_, is_alive_, true);
   }
   executor require(asio::execution::outstanding_work_t::untracked_t) const noexcept {
-    return executor(*context_);
+    return executor(context_, is_alive_, false);
   }
 
   friend bool operator==(const executor& a, const executor& b) noexcept {
@@ -85,11 +89,13 @@ class executor {
   friend bool operator!=(const executor& a, const executor& b) noexcept { return !(a == b); }
 
  private:
-  static void count(bool counts) {
-    if (counts) scheduler::get().begin_work();
+  executor(context* c, const std::shared_ptr<bool>& is_alive, bool counts) noexcept
+      : context_(c), is_alive_(is_alive), counts_(counts) {
+    if (counts_) scheduler::get().begin_work();
   }
 
   context* context_;
+  std::shared_ptr<bool> is_alive_;
   bool counts_;
 };
 

@@ -73,6 +73,17 @@ MODEL_SCENARIO(O2_a_sender_goes_or_sends, every_schedule()) {
   MODEL_EXPECT(!tried && (got.is_end() || got.is(aborted)));
 }
 
+MODEL_SCENARIO(O2_a_receive_against_the_sender_that_goes, every_schedule(true)) {
+  context c;
+  oneshot<int> o(c);
+  received<int> got;
+  w.worker("worker", c);
+  w.thread("drops", [&] { o.tx = oneshot_sender<int>(); });
+  w.thread("receives", [&] { o.rx.async_receive(got.handler()); });
+  w.run();
+  MODEL_EXPECT(got.is_end());
+}
+
 // The value is received, or comes back to its sender, or is destroyed: exactly one of these.
 MODEL_SCENARIO(O2_a_send_against_close, every_schedule()) {
   context c;
@@ -121,6 +132,7 @@ MODEL_SCENARIO(D6_a_oneshot_hands_on, every_schedule()) {
   w.worker("worker", c);
   w.thread("sends", [&] { MODEL_EXPECT(!o.tx.send(1)); });
   w.thread("cancels", [&] { c.get_executor().execute([&] { cancelled.cancel(); }); });
+  w.thread("tries", [&] { MODEL_EXPECT(!o.rx.try_receive()); });
   w.run();
   MODEL_EXPECT(cancelled.is(aborted) ? next.is_value(1) : cancelled.is_value(1) && next.is_end());
 }

@@ -36,7 +36,7 @@
 
 #if defined(SLUICE_MODEL_PLAIN)
 
-#include <cstdio>
+#include <string>
 #include <vector>
 
 namespace model {
@@ -61,9 +61,12 @@ struct registered {
 #define MODEL_TEST_CASE(name, bounds, ...) \
   static const ::model::registered name##_registered(#name, bounds, __VA_ARGS__);
 
-int main() {
-  for (const auto* each : model::registered::all())
+/// All scenarios, or those whose names contain the argument.
+int main(int count, char** arguments) {
+  for (const auto* each : model::registered::all()) {
+    if (count > 1 && std::string(each->name).find(arguments[1]) == std::string::npos) continue;
     if (!model::explore(each->name, each->how, each->run).empty()) return 1;
+  }
 }
 
 #else
