@@ -227,9 +227,9 @@ class send_entry
     if (std::exchange(is_put_off_, false)) this->due_ = true;
   }
 
-  void withdraw() noexcept {
+  void withdraw(bool is_home) noexcept {
     is_put_off_ = false;
-    base::withdraw();
+    base::withdraw(is_home);
   }
 
   /// `receives` are those of the same select, which must not lend their places any more when it
