@@ -249,7 +249,7 @@ MODEL_SCENARIO(S4_an_offer_against_a_receive_that_is_cancelled, preempted(2)) {
 
 // Selects against selects -------------------------------------------------------------------------
 
-MODEL_SCENARIO(S4_both_ends_of_one_rendezvous, preempted(2)) {
+MODEL_SCENARIO(S4_both_ends_of_one_rendezvous, preempted(1)) {
   context c;
   channel<int> a(c, 0);
   receives_or_sends first;
@@ -267,7 +267,7 @@ MODEL_SCENARIO(S4_both_ends_of_one_rendezvous, preempted(2)) {
 }
 
 // Each could send to the other.
-MODEL_SCENARIO(S4_across_two_rendezvous, preempted(2)) {
+MODEL_SCENARIO(S4_across_two_rendezvous, preempted(1)) {
   context c;
   channel<int> a(c, 0);
   channel<int> b(c, 0);
