@@ -200,8 +200,9 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   /// Sends without waiting. With `overflow::wait` only.
   /**
    * @param reached is set to how many subscribers the message was sent to; it may be 0.
-   * @returns No error if the broadcast accepted the message; `error::full` if it has no place now, or
-   * sends are pending that come first; `error::closed` if it is closed; `asio::error::no_memory`.
+   * @returns No error if the broadcast accepted the message; `error::full` if it has no place now,
+   * or sends are pending that come first; `error::closed` if it is closed;
+   * `asio::error::no_memory`.
    *
    * A message that is not accepted is left untouched, and `reached` is 0. Never blocks.
    */

@@ -95,8 +95,8 @@ class oneshot_sender : private detail::requires_message_type<T>,
 
   /// Sends the value.
   /**
-   * @returns No error if the value is sent; `error::closed` if one was sent before, or if the receiver
-   * has gone or closed. Then `value` is left untouched.
+   * @returns No error if the value is sent; `error::closed` if one was sent before, or if the
+   * receiver has gone or closed. Then `value` is left untouched.
    *
    * May be called from any thread. Never blocks. Complexity: constant; allocates nothing.
    */

@@ -147,8 +147,8 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
 
   /// Receives several messages without waiting: appends up to `max` of what is there to `out`.
   /**
-   * @returns How many. If 0, `ec` is set as by `try_receive`, or to `asio::error::invalid_argument` if
-   * `max` is 0, or to `asio::error::no_memory` if `out` could not grow; then nothing is taken.
+   * @returns How many. If 0, `ec` is set as by `try_receive`, or to `asio::error::invalid_argument`
+   * if `max` is 0, or to `asio::error::no_memory` if `out` could not grow; then nothing is taken.
    *
    * The lock is taken once for all of them, a few times if `out` had to grow. With an allocator of
    * your own it takes up to a kilobyte of messages at a time. Never blocks. Complexity: linear.

@@ -324,8 +324,8 @@ template <class... Cases>
 
 /// Makes a select of all receivers in a range, of one kind: channels, oneshots or broadcasts.
 /**
- * The receivers may be moved or go afterwards. Those of a temporary container are kept; a view, such
- * as a `std::span`, leaves them where they are. Throws `std::bad_alloc`.
+ * The receivers may be moved or go afterwards. Those of a temporary container are kept; a view,
+ * such as a `std::span`, leaves them where they are. Throws `std::bad_alloc`.
  */
 template <class Range>
 [[nodiscard]] auto select_receive(Range&& receivers) {

@@ -82,11 +82,10 @@ class sync_bridge {
 
   /// Runs `f()` on the executor, later; never inside this function. Never blocks.
   /**
-   * @returns No error if it has been put into the line. It is destroyed after it has run, or when the
-   * bridge is closed or the context destroyed before; what it returns is dropped, and an exception
-   * leaves through the executor, like that of a handler.
-   * Throws what copying `f` throws, and `std::bad_alloc`; then `f` has been destroyed and does not
-   * run.
+   * @returns No error if it has been put into the line. It is destroyed after it has run, or when
+   * the bridge is closed or the context destroyed before; what it returns is dropped, and an
+   * exception leaves through the executor, like that of a handler. Throws what copying `f` throws,
+   * and `std::bad_alloc`; then `f` has been destroyed and does not run.
    */
   template <class Function>
   [[nodiscard]] error_code post(Function&& f) {

@@ -15,11 +15,11 @@ namespace sluice {
 
 /// The threading policy of channels whose handles may be used from any threads at once.
 /**
- * A policy names the lock and the atomic variables a channel is built from, what each thread has for
- * itself, and how a thread gives up its turn while it waits for another one to finish a few
+ * A policy names the lock and the atomic variables a channel is built from, what each thread has
+ * for itself, and how a thread gives up its turn while it waits for another one to finish a few
  * instructions; a policy that has a parking mutex and its condition variable as well lets threads
- * block. Distinct handles of one channel: safe. One shared handle: safe, except while it is assigned
- * to, moved from or destroyed.
+ * block. Distinct handles of one channel: safe. One shared handle: safe, except while it is
+ * assigned to, moved from or destroyed.
  */
 struct multi_threaded {
   using mutex = detail::core::short_mutex;

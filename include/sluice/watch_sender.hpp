@@ -94,8 +94,8 @@ class watch_sender : public detail::watch_end<detail::sender_role, T, Executor, 
 
   /// Replaces the value, and wakes whoever waits for that. It is stored also if nobody watches.
   /**
-   * @returns No error; `error::closed` if the watch was closed, `asio::error::no_memory` if there is no
-   * memory for the value. Then it is destroyed, and the watch is as it was.
+   * @returns No error; `error::closed` if the watch was closed, `asio::error::no_memory` if there
+   * is no memory for the value. Then it is destroyed, and the watch is as it was.
    *
    * Complexity: linear in the number of receivers that wait. In the steady state nothing is
    * allocated: the memory of a value that nobody holds any more serves the next one.
@@ -126,8 +126,8 @@ class watch_sender : public detail::watch_end<detail::sender_role, T, Executor, 
    * done again with the newer value; so `modify` may be called more than once, and whatever it is
    * called with for the last time is what is published. No change of anybody is lost.
    *
-   * @returns No error, or `error::closed` if the watch was closed. What `modify`, or copying the value,
-   * throws is passed on, as is std::bad_alloc; the watch is as it was.
+   * @returns No error, or `error::closed` if the watch was closed. What `modify`, or copying the
+   * value, throws is passed on, as is std::bad_alloc; the watch is as it was.
    */
   template <class Function>
   error_code send_modify(Function modify) {

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_SELECT_SET_HPP
 #define SLUICE_DETAIL_SELECT_SET_HPP
 
-// Which cases a select has, and what it gives: some that are written down (select_tuple), or as many
-// as a range has (select_range). Each set knows its cases by number, and makes their entries.
+// Which cases a select has, and what it gives: some that are written down (select_tuple), or as
+// many as a range has (select_range). Each set knows its cases by number, and makes their entries.
 
 #include <sluice/detail/core/select_state.hpp>
 #include <sluice/detail/select_case.hpp>

@@ -31,8 +31,8 @@ class watch_state final : public watch_core<Threading> {
   using base = watch_core<Threading>;
 
  public:
-  using typename base::section;
   using typename base::cursor_type;
+  using typename base::section;
   using typename base::waiter_type;
   using snapshot = watch_snapshot<T>;
 
