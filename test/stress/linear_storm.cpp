@@ -10,6 +10,7 @@
 
 #include <sluice/channel.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
@@ -123,34 +124,59 @@ bool is_linearizable(const history& calls, std::size_t capacity) {
 
 // Threads that call ------------------------------------------------------------------------------
 
-constexpr std::size_t threads = 3;
+constexpr std::size_t most_threads = 3;
 constexpr std::size_t calls_of_each = 4;
 constexpr std::size_t most_capacity = 3;
 constexpr int windows = 200;
 
-/// All threads come together here, again and again.
+/// So many threads come together here, again and again.
 class meeting {
  public:
+  explicit meeting(std::size_t threads) : threads_(threads) {}
+
   void meet() {
     const unsigned turn = turn_;
-    if (++present_ == threads) {
+    if (++present_ == threads_) {
       present_ = 0;
       ++turn_;
-    } else {
-      while (turn_ == turn) std::this_thread::yield();
+      return;
     }
+    // Whoever sleeps here comes too late for what the others do then.
+    for (int i = 0; turn_ == turn; ++i)
+      if (i > 1000) std::this_thread::yield();
   }
 
  private:
+  const std::size_t threads_;
   std::atomic<std::size_t> present_{0};
   std::atomic<unsigned> turn_{0};
 };
 
+/// A threading policy in which whoever gives a lock back lets others run, now and then: should a call
+/// take it twice, there is something in between.
+struct restless : sluice::multi_threaded {
+  class mutex {
+   public:
+    void lock() noexcept { mutex_.lock(); }
+    void unlock() noexcept {
+      mutex_.unlock();
+      static thread_local unsigned count = 0;
+      if (++count % 3 == 0) std::this_thread::yield();
+    }
+
+   private:
+    sluice::multi_threaded::mutex mutex_;
+  };
+};
+
+using sender = sluice::sender<int, asio::any_io_executor, restless>;
+using receiver = sluice::receiver<int, asio::any_io_executor, restless>;
+
 struct window {
   std::atomic<unsigned> clock{0};
-  std::optional<sluice::sender<int>> tx;
-  std::optional<sluice::receiver<int>> rx;
-  history calls[threads];
+  sender tx;
+  receiver rx;
+  history calls[most_threads];
 };
 
 call::result result_of(error_code ec) {
@@ -167,17 +193,17 @@ void act(window& w, history& calls, call::kind what, int value) {
   switch (what) {
     case call::send:
       c.value = value;
-      ec = w.tx->try_send(int(value));
+      ec = w.tx.try_send(int(value));
       break;
     case call::force:
       c.value = value;
-      if (const std::optional<int> out = w.tx->force_send(int(value), ec)) c.displaced = *out;
+      if (const std::optional<int> out = w.tx.force_send(int(value), ec)) c.displaced = *out;
       break;
     case call::receive:
-      if (const std::optional<int> got = w.rx->try_receive(ec)) c.value = *got;
+      if (const std::optional<int> got = w.rx.try_receive(ec)) c.value = *got;
       break;
     case call::close:
-      w.tx->close();
+      w.tx.close();
   }
   c.ended = w.clock++;
   c.said = result_of(ec);
@@ -187,9 +213,11 @@ void act(window& w, history& calls, call::kind what, int value) {
 void play_round(std::uint32_t seed, totals& sum) {
   random_choice random(seed);
   const std::size_t capacity = 1 + random.below(most_capacity);
-  boost::asio::io_context context;
+  asio::io_context context;
   window w;
-  meeting place;
+  // Two of them meet more often on a machine that has two cores.
+  const std::size_t threads = 2 + random.below(most_threads - 1);
+  meeting place(threads);
   std::vector<std::thread> crew;
   std::size_t unexplained = 0;
   std::string first;
@@ -197,7 +225,8 @@ void play_round(std::uint32_t seed, totals& sum) {
   auto play = [&](std::size_t me, random_choice own) {
     for (int i = 0; i != windows; ++i) {
       if (me == 0) {
-        auto [tx, rx] = sluice::make_channel<int>(context, capacity);
+        auto [tx, rx] = sluice::make_channel<int, asio::any_io_executor, restless>(
+            asio::any_io_executor(context.get_executor()), capacity);
         w.tx = std::move(tx);
         w.rx = std::move(rx);
         w.clock = 0;
