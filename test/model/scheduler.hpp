@@ -59,6 +59,9 @@ class point {
   /// Whether the thread only waits for work that others may have for it, and may end without.
   virtual bool may_end() const { return false; }
 
+  /// Whether the thread has taken its step already, and only lets others come in between.
+  virtual bool is_behind() const { return false; }
+
   /// Whether the thread sleeps until somebody wakes it.
   virtual bool is_sleep() const { return false; }
 
@@ -275,7 +278,7 @@ class scheduler {
     order_->taken(slot.next->caused_by());
     steps_.push_back({next_, what});
     for (const touch& t : what.touches)
-      if (t.how != access::none) note(t);
+      if (t.how != access::none && !slot.next->is_behind()) note(t);
   }
 
   void note(const touch& t) {
@@ -416,6 +419,17 @@ inline void stop_at(const char* name, unsigned object, access how) {
   struct here final : point {
     using point::point;
   } p({name, {{{object, how}}}});
+  s.pass(p);
+}
+
+/// The same behind a step, for what a thread does with others' things that it should not.
+inline void stop_behind(const char* name, unsigned object) {
+  auto& s = scheduler::get();
+  if (!s.is_running()) return;
+  struct here final : point {
+    using point::point;
+    bool is_behind() const override { return true; }
+  } p({name, {{{object, access::writes}}}});
   s.pass(p);
 }
 

@@ -104,7 +104,7 @@ class mutex {
     held_ = false;
     released_ = scheduler::get().now();
     // From here on it may be gone.
-    if (stops_behind) stop_at("has unlocked", object_.number(), access::writes);
+    if (stops_behind) stop_behind("has unlocked", object_.number());
   }
 
   /// Whether threads stop behind an unlocking, too. What they do there belongs to themselves, if

@@ -26,7 +26,7 @@ class work_queue {
     added->posted = scheduler::get().now();
     tasks_.push_back(std::move(added));
     // Before this returns to its caller it may have been done.
-    if (stops_behind) stop_at("has posted", object_, access::writes);
+    if (stops_behind) stop_behind("has posted", object_);
   }
 
   /// Does what there is to do, until all threads are at their ends, or wait here like this one.
