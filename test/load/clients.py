@@ -283,6 +283,17 @@ CHUNKED = b"POST /jobs HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n
 LISTEN = b"GET /events HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
+async def come_to_the_door(load):
+    """Waits until the server has let in all who came before.
+
+    Who leaves without having heard of the server could come faster than it can open, and at the
+    door nobody is refused: the line would become longer and longer.
+    """
+    async with load.connect() as wire:
+        await wire.send(b"GET /nothing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        await wire.read_answer()
+
+
 async def drip(load, chance, text):
     """Sends byte by byte, without an end, until the server has enough."""
 
@@ -321,6 +332,7 @@ async def leave_while_sending(load, chance):
         await wire.send(HALF_A_JOB[: chance.randint(0, len(HALF_A_JOB))])
         await asyncio.sleep(chance.choice((0, 0, 0.01)))
         wire.hang_up(rudely=chance.random() < 0.5)
+    await come_to_the_door(load)
 
 
 async def say_no_more_while_sending(load, chance):
@@ -341,6 +353,7 @@ async def leave_before_the_answer(load, chance):
             await wire.read_to_end()
         else:
             wire.hang_up(rudely=chance.random() < 0.5)
+    await come_to_the_door(load)
 
 
 async def leave_during_the_answer(load, chance):
@@ -360,6 +373,7 @@ async def leave_among_events(load, chance):
             await wire.read_to_end()
         else:
             wire.hang_up(rudely=chance.random() < 0.5)
+    await come_to_the_door(load)
 
 
 async def read_events_slowly(load, chance):
