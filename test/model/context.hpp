@@ -2,9 +2,9 @@
 #ifndef SLUICE_TEST_MODEL_CONTEXT_HPP
 #define SLUICE_TEST_MODEL_CONTEXT_HPP
 
-// An execution context for models. What is posted to it is done, one after the other, by the threads
-// that run() it; several of them make it a pool. Outstanding work is counted: where it is never
-// completed nor destroyed, the schedule fails.
+// An execution context for models. What is posted to it is done, one after the other, by the
+// threads that run() it; several of them make it a pool. Outstanding work is counted: where it is
+// never completed nor destroyed, the schedule fails.
 
 #include "work_queue.hpp"
 

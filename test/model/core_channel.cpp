@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // The core of a channel, whose operations are brought back by a worker. The scenarios are small
-// enough for all their interleavings, and compiled soon enough to be compiled again with each of the
-// mutations that they have to find.
+// enough for all their interleavings, and compiled soon enough to be compiled again with each of
+// the mutations that they have to find.
 
 #define BOOST_TEST_MODULE model_core_channel
 #include "core_operations.hpp"
@@ -29,7 +29,7 @@ constexpr std::size_t unbounded = channel::unlimited;
 
 }  // namespace
 
-// Delivery ------------------------------------------------------------------------------------------
+// Delivery ----------------------------------------------------------------------------------------
 
 MODEL_SCENARIO_OF_EACH_KIND(D1_a_send_meets_a_receive, every_schedule()) {
   core_channel c(capacity);
@@ -222,7 +222,7 @@ MODEL_SCENARIO_OF_EACH_KIND(K4_cancel_of_a_handle_hands_on, every_schedule()) {
   MODEL_EXPECT(send.result() == outcome::success);
 }
 
-// Batches -------------------------------------------------------------------------------------------
+// Batches -----------------------------------------------------------------------------------------
 
 MODEL_SCENARIO_OF_EACH_KIND(D4_a_send_of_several_counts_what_was_accepted, every_schedule()) {
   core_channel c(capacity);
@@ -263,7 +263,7 @@ MODEL_SCENARIO(D6_a_cancelled_receive_of_several_hands_on, every_schedule()) {
   MODEL_EXPECT(next.is_over());
 }
 
-// Closing -------------------------------------------------------------------------------------------
+// Closing -----------------------------------------------------------------------------------------
 
 MODEL_SCENARIO_OF_EACH_KIND(C4_data_comes_before_the_end, every_schedule()) {
   core_channel c(capacity);
@@ -382,7 +382,7 @@ MODEL_SCENARIO_OF_EACH_KIND(C2_closing_fails_sends_and_ends_receives, every_sche
   MODEL_EXPECT(receive.value() + another.value() == (sent ? 1 : 0));
 }
 
-// Permits -------------------------------------------------------------------------------------------
+// Permits -----------------------------------------------------------------------------------------
 
 MODEL_SCENARIO(P1_a_place_that_is_given_back_goes_to_the_next, every_schedule()) {
   core_channel c(1);
@@ -462,7 +462,7 @@ MODEL_SCENARIO_OF(P2_the_end_waits_for_a_permit_that_is_used, every_schedule(),
 MODEL_SCENARIO_OF(P2_the_end_waits_for_a_permit_that_is_dropped, every_schedule(),
                   end_of_stream_waits_for_a_permit, false)
 
-// Everything at once --------------------------------------------------------------------------------
+// Everything at once ------------------------------------------------------------------------------
 
 MODEL_SCENARIO_OF_EACH_KIND(everything_at_random, at_random_with(2000, 4)) {
   core_channel c(capacity);

@@ -6,11 +6,11 @@
 // chooses. Everything happens on one thread of the system, so it can be repeated exactly.
 //
 // A thread stops before each step that others may notice, at a `point`, which says what it is about
-// to do, and whether that can be done now. If nobody can go on before all are at their ends, that is
-// a deadlock or a lost wake-up, and the schedule has failed.
+// to do, and whether that can be done now. If nobody can go on before all are at their ends, that
+// is a deadlock or a lost wake-up, and the schedule has failed.
 //
-// Nothing is unwound when a schedule fails: what it has on the heap is lost, and its stacks are used
-// again as if nothing had been on them.
+// Nothing is unwound when a schedule fails: what it has on the heap is lost, and its stacks are
+// used again as if nothing had been on them.
 
 #include "search.hpp"
 

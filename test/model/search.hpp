@@ -5,8 +5,8 @@
 // In which order threads take their steps: all orders that can make a difference, all orders with a
 // few preemptions, some at random, or one that is given.
 //
-// A program is run again for each schedule, from its beginning. It has to be deterministic: the same
-// choices lead to the same steps. A step is an access to objects that threads share, together with
+// A program is run again for each schedule, from its beginning. It has to be deterministic: the
+// same choices lead to the same steps. A step is an access to objects that threads share, together with
 // all that its thread does until its next one.
 //
 // Two steps are independent if it makes no difference which of them comes first: they touch no
@@ -167,7 +167,7 @@ class every_interleaving final : public search {
     n.asleep = who_sleeps_on(s);
     thread_set awake = s.ready & ~n.asleep;
     if (awake == 0) {
-      // Whatever is done from here on has been done in another order. It is only brought to its end.
+      // Whatever is done from here on has been done in another order. It is only brought to an end.
       if (!is_redundant_) ++redundant_;
       is_redundant_ = true;
     }
