@@ -16,6 +16,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/spawn.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/asio/version.hpp>
 
 #include <sluice/sync_wait.hpp>
 
@@ -101,13 +102,18 @@ struct with_redirect_error : plain_use {
   error_code error = asio::error::would_block;
 };
 
-/// A promise that is given up needs memory, to say so.
+/// A promise that is given up needs memory, to say so. As a tuple, because newer versions of Asio end
+/// the program if there is no memory to make an exception of an error.
 struct with_future : plain_use {
   static constexpr bool survives_for_good = false;
 
   template <class Function, class Situation>
   void begin(const Function& function, Situation& now) {
+#if BOOST_ASIO_VERSION >= 102800
+    auto future = function.call(now.end, asio::as_tuple(asio::use_future));
+#else
     auto future = function.call(now.end, asio::use_future);
+#endif
     now.memory.spare([&] {
       settle = [kept = std::make_shared<decltype(future)>(std::move(future)), &now] {
         if (kept->wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
@@ -131,6 +137,13 @@ struct with_future : plain_use {
   template <class T>
   static result result_of_future(std::future<T>& future) {
     return result_or_error([&] { return result_beside(error_code(), future.get()); });
+  }
+
+  template <class... Values>
+  static result result_of_future(std::future<std::tuple<error_code, Values...>>& future) {
+    return result_or_error([&] {
+      return std::apply([](const auto&... each) { return result_of(each...); }, future.get());
+    });
   }
 
   std::function<void()> settle = [] {};
