@@ -22,8 +22,7 @@
 // - offered_ is the number of values of all pending sends.
 // - At a rendezvous nothing can be reserved. There an offer of a select stands in that line until a
 //   receive waits that it could meet; then it is called (`woken`), keeps its place, and comes back
-//   to look. While an offer waits, all receives it could meet have others called for them, or its
-//   own select is promised something here.
+//   to look. While an offer waits, all receives it could meet have others called for them.
 // - closed_ implies that senders_ and reservers_ are empty.
 // - If the channel has ended, or has no receiver, then receivers_ is empty.
 // - Not closed implies that a sender handle or a pending send exists, and a receiver handle.
@@ -292,13 +291,6 @@ class channel_core : public wait_state<Threading> {
     return wanted == 0;
   }
 
-  /// Whether something was promised to a receive that is a case of the same select as an offer.
-  bool has_promised(const waiter& offer) const noexcept {
-    for (const waiter* w = base::woken_.front(); w != nullptr; w = w->next)
-      if (w->group == offer.group) return true;
-    return false;
-  }
-
   /// Calls as many offers as there are receives that they could meet. Linear in the number of
   /// offers; there are none but at a rendezvous.
   void call_offers(wake_list& wakes) noexcept {
@@ -320,10 +312,9 @@ class channel_core : public wait_state<Threading> {
     return count;
   }
 
-  /// Whether there is a receive for an offer, and for as many others that are called already. One
-  /// whose select was promised something is called, if at all, when that has come to nothing.
+  /// Whether there is a receive for an offer, and for as many others that are called already.
   bool is_callable(const waiter& offer, std::size_t busy) const noexcept {
-    return senders_.empty() && lends_to(offer, busy + 1) && !has_promised(offer);
+    return senders_.empty() && lends_to(offer, busy + 1);
   }
 
   /// Hands out as many promises as there are values for.

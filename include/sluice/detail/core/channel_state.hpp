@@ -90,8 +90,6 @@ class channel_state final : public channel_core<Threading> {
   outcome meet(waiter& w, T& value, section& s, Withdraw&& withdraw) noexcept {
     if (w.current != stage::woken) return w.fate;
     if (!base::senders_.empty() || !base::lends_to(w, 1)) return outcome::none;
-    // Somebody has sent to this select, and would have sent to nobody if it did so, too.
-    if (base::has_promised(w)) return outcome::none;
     withdraw();
     base::reservers_.erase(w);
     w.current = stage::idle;
