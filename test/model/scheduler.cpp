@@ -216,7 +216,7 @@ BOOST_AUTO_TEST_CASE(who_gives_up_its_turn_waits_for_a_change) {
              }).failed);
 }
 
-// The reduction against all interleavings: random programs, and everything that can come of them ----
+// The reduction against all interleavings: random programs, and everything that can come of them -
 
 namespace {
 

@@ -6,8 +6,8 @@
 // few preemptions, some at random, or one that is given.
 //
 // A program is run again for each schedule, from its beginning. It has to be deterministic: the
-// same choices lead to the same steps. A step is an access to objects that threads share, together with
-// all that its thread does until its next one.
+// same choices lead to the same steps. A step is an access to objects that threads share, together
+// with all that its thread does until its next one.
 //
 // Two steps are independent if it makes no difference which of them comes first: they touch no
 // object in common, or only read it. Schedules that differ in the order of independent steps alone
