@@ -97,6 +97,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
       const bool cancelled =
           run().collect(*this, [&] { entries().for_each([](auto& each) { each.collect(); }); });
       cancelled_ = cancelled_ || cancelled;
+      if (waits_for_foreign()) return outcome::again;
       if (!stop_foreign()) {
         const bool happened = poll_cases(result);
         if (happened || cancelled_) {
@@ -173,6 +174,16 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
     }
   }
 
+  /// An operation that was begun first has had no chance before its executor has gone round, and
+  /// has asked the system about sockets: it is not cancelled before.
+  bool waits_for_foreign() noexcept {
+    if (rounds_ == 0 || cancelled_) return false;
+    bool ended = false;
+    for_each_foreign([&](auto& entry) { ended = ended || entry.is_due(); });
+    rounds_ = ended ? 0 : rounds_ - 1;
+    return !ended;
+  }
+
   /// True if an operation of others is running, which has been told to end.
   bool stop_foreign() {
     bool running = false;
@@ -246,6 +257,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   typename set::indices indices_;
   Holder holder_;
   const bool foreign_first_;
+  unsigned rounds_ = foreign_first_ ? 2 : 0;
   bool is_possible_ = true;
   bool begun_ = false;
   bool is_ready_ = false;
