@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE select_regressions
 
-// What went wrong once where a select waits; each test says what.
+// What went wrong once where a select waits, and what was tried to break it.
 
 #include "support/heap.hpp"
 #include "support/message.hpp"
@@ -10,6 +10,7 @@
 
 #include <sluice/channel.hpp>
 #include <sluice/select.hpp>
+#include <sluice/threading.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
@@ -26,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -273,6 +275,184 @@ BOOST_AUTO_TEST_CASE(D6_any_number_of_selects_may_be_refused_one_after_the_other
   for (const auto& each : selects) dropped += each.dropped();
   BOOST_TEST(dropped == 20000);
   BOOST_TEST(rx.size() == 1u);
+}
+
+// Attempts ------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Does something as soon as no lock is held any more.
+struct interrupted : sluice::multi_threaded {
+  struct mutex : sluice::multi_threaded::mutex {
+    void lock() noexcept {
+      sluice::multi_threaded::mutex::lock();
+      ++held;
+    }
+    void unlock() noexcept {
+      sluice::multi_threaded::mutex::unlock();
+      if (--held != 0) return;
+      if (auto f = std::exchange(interruption, nullptr)) f();
+    }
+  };
+
+  static inline int held = 0;
+  static inline std::function<void()> interruption;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(S3_what_is_moved_after_the_first_look_is_found) {
+  asio::io_context context;
+  auto [tx_a, rx_a] = make_channel<int, asio::any_io_executor, interrupted>(context, 1);
+  auto [tx_b, rx_b] = make_channel<int, asio::any_io_executor, interrupted>(context, 1);
+  static_cast<void>(tx_b.try_send(1));
+  auto both = biased_select(on_receive(rx_a), on_receive(rx_b));
+  auto& to = tx_a;
+  auto& from = rx_b;
+  bool moved = false;
+  interrupted::interruption = [&] {
+    static_cast<void>(to.try_send(1));
+    moved = !!from.try_receive();
+  };
+  BOOST_TEST(both.try_now().has_value());
+  BOOST_TEST(!moved);
+}
+
+// Operations of others -----------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(S1_an_operation_of_others_may_end_within_its_beginning) {
+  for (const error_code ec : {error_code(), error_code(asio::error::operation_aborted)}) {
+    asio::io_context context;
+    auto [tx, rx] = make_channel<message>(context, 1);
+    foreign op;
+    op.on_begin = [&] { op.end(ec); };
+    auto waits = begin_wait(select(on_receive(rx), on(op.operation())));
+    BOOST_TEST(!waits.done());
+    run_ready(context);
+    BOOST_TEST(waits.done());
+    BOOST_TEST(waits.which() == 1u);
+    BOOST_TEST(waits.error() == ec);
+    BOOST_TEST(!tx.try_send(message(1)));
+    BOOST_TEST(rx.size() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(D6_an_operation_of_others_that_cannot_be_begun_leaves_nothing_behind) {
+  asio::io_context context;
+  auto [tx, rx] = make_channel<message>(context, 0);
+  foreign op;
+  op.on_begin = [] { throw std::runtime_error("no"); };
+  message kept(1);
+  BOOST_CHECK_THROW(begin_wait(select(on_receive(rx), on_send(tx, std::ref(kept)), after(1h),
+                                      on(op.operation()))),
+                    std::runtime_error);
+  op.pending = nullptr;
+  BOOST_TEST(kept.id() == 1);
+  BOOST_TEST(tx.full());
+  auto received = begin_receive(rx);
+  run_ready(context);
+  BOOST_TEST(!received.done());
+  BOOST_TEST(!tx.try_send(message(2)));
+  run_ready(context);
+  BOOST_TEST(received.id() == 2);
+  BOOST_TEST(tx.sender_count() == 1u);
+}
+
+// It is begun again after a fruitless wake-up, and fails then.
+BOOST_AUTO_TEST_CASE(D6_an_operation_of_others_that_cannot_be_begun_again_ends_the_select) {
+  asio::io_context context;
+  auto [tx, rx] = make_channel<message>(context, 0);
+  foreign op;
+  auto waits = begin_wait(select(on_receive(rx), on(op.operation())));
+  op.on_begin = [] { throw std::runtime_error("no"); };
+  begin_send(tx, 1).cancel();
+  BOOST_CHECK_THROW(run_ready(context), std::runtime_error);
+  op.pending = nullptr;
+  run_ready(context);
+  BOOST_TEST(waits.dropped());
+  BOOST_TEST(tx.full());
+}
+
+// Closing ------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(C2_an_offer_that_is_on_its_way_when_the_channel_closes_fails) {
+  asio::io_context context;
+  auto [tx, rx] = make_channel<message>(context, 0);
+  message kept(1);
+  auto waits = begin_wait(select(on_send(tx, std::ref(kept)), after(1h)));
+  auto received = begin_receive(rx);
+  tx.close();
+  run_ready(context);
+  BOOST_TEST(waits.which() == 0u);
+  BOOST_TEST(waits.error() == sluice::error::closed);
+  BOOST_TEST(kept.id() == 1);
+  BOOST_TEST(received.ended());
+}
+
+// Calling back -------------------------------------------------------------------------------------
+
+namespace {
+
+/// A value whose destructor calls back, once.
+struct telling {
+  explicit telling(std::function<void()> f) noexcept : last(std::move(f)) {}
+  telling(telling&& other) noexcept : last(std::exchange(other.last, nullptr)) {}
+  telling& operator=(telling&&) = delete;
+  ~telling() {
+    if (last) last();
+  }
+
+  std::function<void()> last;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(K6_values_of_cases_may_use_the_channels_when_they_go) {
+  for (const bool is_dropped : {false, true}) {
+    auto context = std::make_unique<asio::io_context>();
+    auto [tx, rx] = make_channel<telling>(*context, 0);
+    auto [other_tx, other_rx] = make_channel<message>(*context, 1);
+    sluice::weak_sender<telling> weak(tx);
+    auto& closed = rx;
+    auto& sent_to = other_tx;
+    int gone = 0;
+    auto waits = begin_wait(select(on_send(tx, telling([&] {
+                                             ++gone;
+                                             closed.close();
+                                             static_cast<void>(sent_to.try_send(message(2)));
+                                           })),
+                                   on_receive(other_rx), after(1h)));
+    if (is_dropped) {
+      context.reset();
+      BOOST_TEST(waits.dropped());
+    } else {
+      BOOST_TEST(!other_tx.try_send(message(1)));
+      run_ready(*context);
+      BOOST_TEST(waits.id() == 1);
+    }
+    BOOST_TEST(gone == 1);
+    BOOST_TEST(tx.is_closed());
+    BOOST_TEST(other_rx.try_receive()->id() == 2);
+  }
+}
+
+// Handlers run inside the wake-up, and one ends the other select.
+BOOST_AUTO_TEST_CASE(K4_a_select_is_cancelled_by_one_that_runs_inline) {
+  asio::io_context context;
+  auto [tx, rx] = make_channel<message>(context, 1);
+  select_probe first;
+  select_probe second;
+  first.when_done([&] { second.cancel(); });
+  select(on_receive(rx), after(1h))
+      .async_wait(asio::bind_executor(inline_executor(), first.get_handler()));
+  select(on_receive(rx), after(1h))
+      .async_wait(asio::bind_executor(inline_executor(), second.get_handler()));
+  run_ready(context);
+  BOOST_TEST(!tx.try_send(message(1)));
+  run_ready(context);
+  BOOST_TEST(first.id() == 1);
+  BOOST_TEST(second.error() == asio::error::operation_aborted);
+  BOOST_TEST(second.which() == npos);
 }
 
 // Memory -------------------------------------------------------------------------------------------
