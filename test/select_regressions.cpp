@@ -211,17 +211,19 @@ BOOST_AUTO_TEST_CASE(D6_an_offer_without_memory_leaves_its_receive_to_the_next) 
   BOOST_TEST(received.id() == 2);
 }
 
-// It was begun, and cancelled.
+// It was begun each time, and cancelled. Once in a while it may be: then it is begun first.
 BOOST_AUTO_TEST_CASE(S1_an_operation_of_others_is_not_begun_if_an_offer_can_be_met) {
-  asio::io_context context;
-  auto [tx, rx] = make_channel<message>(context, 0);
-  auto received = begin_receive(rx);
   foreign op;
-  auto waits = begin_wait(select(on_send(tx, message(1)), on(op.operation())));
-  run_ready(context);
-  BOOST_TEST(waits.done());
-  BOOST_TEST(op.begun == 0);
-  BOOST_TEST(received.id() == 1);
+  for (int i = 0; i != 40; ++i) {
+    asio::io_context context;
+    auto [tx, rx] = make_channel<message>(context, 0);
+    auto received = begin_receive(rx);
+    auto waits = begin_wait(select(on_send(tx, message(i)), on(op.operation())));
+    run_ready(context);
+    BOOST_TEST(waits.done());
+    BOOST_TEST(received.id() == i);
+  }
+  BOOST_TEST(op.begun < 20);
 }
 
 // An offer that could be met at once was half as likely as it should be.
