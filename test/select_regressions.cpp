@@ -12,6 +12,7 @@
 #include <sluice/select.hpp>
 #include <sluice/threading.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -20,6 +21,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -455,6 +457,27 @@ BOOST_AUTO_TEST_CASE(K4_a_select_is_cancelled_by_one_that_runs_inline) {
   BOOST_TEST(first.id() == 1);
   BOOST_TEST(second.error() == asio::error::operation_aborted);
   BOOST_TEST(second.which() == npos);
+}
+
+// The executors of its cases were strands of a context that was gone when it completed elsewhere. What
+// that touches is seen by AddressSanitizer.
+BOOST_AUTO_TEST_CASE(K5_a_select_that_was_moved_keeps_no_strand) {
+  asio::io_context here;
+  auto there = std::make_unique<asio::io_context>();
+  select_probe selected;
+  {
+    const asio::any_io_executor strand(asio::make_strand(*there));
+    auto [tx, rx] = make_channel<message>(strand, 1);
+    auto [other, nothing] = make_channel<message>(strand, 0);
+    select(on_receive(rx), on_send(other, message(2)), after(1h))
+        .async_wait(asio::bind_executor(here, selected.get_handler()));
+    BOOST_TEST(!tx.try_send(message(1)));
+  }
+  there.reset();
+  run_ready(here);
+  // The receiver has gone, and its message with it.
+  BOOST_TEST(selected.which() == 0u);
+  BOOST_TEST(selected.error() == asio::error::operation_aborted);
 }
 
 // Memory -------------------------------------------------------------------------------------------

@@ -96,8 +96,7 @@ template <class Sender>
 template <class T, class Executor, class Threading, class Value,
           class = std::enable_if_t<std::is_constructible_v<T, Value&&>>>
 [[nodiscard]] auto on_send(const sender<T, Executor, Threading>& tx, Value&& value) {
-  return detail::send_case<T, T, Executor, Threading>(tx, detail::channel_access::owner(tx),
-                                                      T(std::forward<Value>(value)));
+  return detail::send_case<T, T, Executor, Threading>(tx, T(std::forward<Value>(value)));
 }
 
 /// A case of a select: to send a value that stays with the caller unless this case happens.
@@ -108,8 +107,7 @@ template <class T, class Executor, class Threading, class Value,
 template <class T, class Executor, class Threading>
 [[nodiscard]] auto on_send(const sender<T, Executor, Threading>& tx,
                            std::reference_wrapper<T> value) {
-  return detail::send_case<T, T&, Executor, Threading>(tx, detail::channel_access::owner(tx),
-                                                       value.get());
+  return detail::send_case<T, T&, Executor, Threading>(tx, value.get());
 }
 
 /// A case of a select: so much time has passed since the wait began. Its alternative in the result

@@ -97,6 +97,22 @@ class borrowed_select {
   Select* select_;
 };
 
+/// The cases of a select that was moved into its wait.
+template <class Select>
+class moved_select {
+ public:
+  using set_type = typename Select::set_type;
+  using threading_type = typename Select::threading_type;
+  static constexpr bool has_foreign = Select::has_foreign;
+
+  explicit moved_select(typename set_type::cases_type&& cases) : cases_(std::move(cases)) {}
+
+  typename set_type::cases_type& cases() noexcept { return cases_; }
+
+ private:
+  typename set_type::cases_type cases_;
+};
+
 /// What selects have in common. `Set` is a select_tuple or a select_range.
 template <class Set, class Executor, class Threading, bool HasForeign>
 class select_base {
@@ -123,6 +139,9 @@ class select_base {
       const Executor converted = convert_executor<Executor>(*known);
       executor_.assign(&converted);
     }
+    Set::for_each(cases_, [](auto& c) {
+      if constexpr (has_handle<std::decay_t<decltype(c)>>::value) c.let_executor_go();
+    });
   }
 
   template <class Token, class Select>
@@ -132,9 +151,7 @@ class select_base {
 
   template <class Token, class Select>
   static auto initiate_moved(Select&& select, std::remove_reference_t<Token>& token) {
-    // The executor is taken out before the select is moved along.
-    const executor_holder<Executor> ex(select.executor_);
-    return initiate_holding<Token>(ex, std::move(select), token);
+    return initiate_holding<Token>(select, moved_select<Select>(std::move(select.cases_)), token);
   }
 
   typename Set::cases_type cases_;
@@ -149,20 +166,12 @@ class select_base {
     using type = void(Args...);
   };
 
-  static const executor_holder<Executor>& executor_of(const select_base& select) noexcept {
-    return select.executor_;
-  }
-  static const executor_holder<Executor>& executor_of(
-      const executor_holder<Executor>& ex) noexcept {
-    return ex;
-  }
-
-  template <class Token, class Source, class Holder>
-  static auto initiate_holding(const Source& source, Holder&& holder,
+  template <class Token, class Holder>
+  static auto initiate_holding(const select_base& select, Holder&& holder,
                                std::remove_reference_t<Token>& token) {
     return boost::asio::async_initiate<Token,
                                        typename signature_of<typename Set::result_type>::type>(
-        select_initiation<std::decay_t<Holder>, Executor>(executor_of(source)), token,
+        select_initiation<std::decay_t<Holder>, Executor>(select.executor_), token,
         std::forward<Holder>(holder));
   }
 };

@@ -8,7 +8,9 @@
 // plain operation has; see select_entry.hpp.
 //
 // A case whose handle is a temporary keeps it. Otherwise it shares the state, and leaves the handle
-// alone. A send keeps a sender of its own, so that the channel stays open.
+// alone. A send counts as a sender, so that the channel stays open. The executors are only there until
+// the select has taken the first of them: an executor may be a strand, which must not be kept longer
+// than its context.
 
 #include <sluice/detail/broadcast_step.hpp>
 #include <sluice/detail/channel_step.hpp>
@@ -252,6 +254,8 @@ class handle_case {
         kept_(std::forward<Handle>(handle)) {}
 
   const executor_holder<executor_type>& executor() const noexcept { return executor_; }
+  void let_executor_go() { executor_ = executor_holder<executor_type>(); }
+
   const core::state_ref<subject_type>& subject() const noexcept { return subject_; }
   std::uint64_t owner() const noexcept { return owner_; }
   const std::tuple<Extra...>& extra() const noexcept { return extra_; }
@@ -302,15 +306,17 @@ class send_case {
 
   struct in_hand {};
 
-  send_case(sender<T, Executor, Threading> tx, std::uint64_t owner, Source value)
-      : sender_(std::move(tx)), owner_(owner), value_(own_or_borrow(value)) {}
+  send_case(const sender<T, Executor, Threading>& tx, Source value)
+      : subject_(channel_access::state(tx)),
+        owner_(channel_access::owner(tx)),
+        executor_(channel_access::executor(tx)),
+        opens_(own(sender_loan(subject_.get()))),
+        value_(own_or_borrow(value)) {}
 
-  const executor_holder<executor_type>& executor() const noexcept {
-    return channel_access::executor(sender_);
-  }
-  const core::state_ref<state_type>& subject() const noexcept {
-    return channel_access::state(sender_);
-  }
+  const executor_holder<executor_type>& executor() const noexcept { return executor_; }
+  void let_executor_go() { executor_ = executor_holder<executor_type>(); }
+
+  const core::state_ref<state_type>& subject() const noexcept { return subject_; }
   std::uint64_t owner() const noexcept { return owner_; }
 
   /// A value of its own is sent once.
@@ -342,6 +348,11 @@ class send_case {
   }
 
  private:
+  using sender_loan = loan<state_type, sender_share>;
+
+  /// A copy of a loan owns what it was lent.
+  static sender_loan own(const sender_loan& lent) noexcept { return lent; }
+
   static auto own_or_borrow(Source& value) {
     if constexpr (owns)
       return std::optional<T>(std::move(value));
@@ -349,8 +360,10 @@ class send_case {
       return std::addressof(value);
   }
 
-  sender<T, Executor, Threading> sender_;
+  core::state_ref<state_type> subject_;
   std::uint64_t owner_;
+  executor_holder<executor_type> executor_;
+  sender_loan opens_;
   std::conditional_t<owns, std::optional<T>, std::remove_reference_t<Source>*> value_;
 };
 

@@ -309,7 +309,9 @@ class time_entry : public select_entry<Threading> {
   static constexpr bool is_time = true;
 
   time_entry(typename base::select_type& select, const Case& c, const Executor& ex)
-      : base(select), executor_(ex), expiry_(c.expiry()), is_over_(c.is_over()) {}
+      : base(select), expiry_(c.expiry()), is_over_(c.is_over()) {
+    if (!is_over_ && expiry_ != clock::time_point::max()) executor_.emplace(ex);
+  }
 
   void start() {
     if (begun_) return;

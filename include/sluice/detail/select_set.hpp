@@ -192,6 +192,11 @@ class select_tuple {
     visit(cases, i, f, places());
   }
 
+  template <class Function>
+  static void for_each(cases_type& cases, Function&& f) {
+    std::apply([&](auto&... each) { (f(each), ...); }, cases);
+  }
+
   template <class Place, class Error, class... Value>
   static void store(result_type& result, Place, std::tuple<Error, Value...>&& seen) {
     std::get<0>(result) = std::get<0>(seen);
@@ -252,6 +257,11 @@ class select_range {
   template <class Function>
   static void visit(cases_type& cases, std::size_t i, Function&& f) {
     f(cases[i], i);
+  }
+
+  template <class Function>
+  static void for_each(cases_type& cases, Function&& f) {
+    for (auto& each : cases) f(each);
   }
 
   template <class Error, class Value>
