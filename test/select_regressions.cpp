@@ -469,7 +469,7 @@ BOOST_AUTO_TEST_CASE(K5_a_select_that_was_moved_keeps_no_strand) {
     const asio::any_io_executor strand(asio::make_strand(*there));
     auto [tx, rx] = make_channel<message>(strand, 1);
     auto [other, nothing] = make_channel<message>(strand, 0);
-    select(on_receive(rx), on_send(other, message(2)), after(1h))
+    biased_select(on_receive(rx), on_send(other, message(2)), after(1h))
         .async_wait(asio::bind_executor(here, selected.get_handler()));
     BOOST_TEST(!tx.try_send(message(1)));
   }
