@@ -374,11 +374,12 @@ BOOST_AUTO_TEST_CASE(B3_callers_wake_when_the_context_is_destroyed) {
     ledger alive;
     auto context = std::make_unique<asio::io_context>();
     sync_bridge bridge(*context);
-    callers all;
-    all.start(bridge, 3);
+    // Who comes first posts to the executor, and must have done so before that goes.
     for (int i = 0; i != 3; ++i)
       BOOST_TEST(!bridge.post([m = message(i, alive)] { static_cast<void>(m); }));
     BOOST_TEST(alive.alive() == 3);
+    callers all;
+    all.start(bridge, 3);
     // All of them wait: nobody runs the context. One that comes later would come to a dead one.
     while (bridge.size() != 6) std::this_thread::yield();
     context.reset();
