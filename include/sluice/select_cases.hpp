@@ -6,6 +6,8 @@
 #include <sluice/detail/core/deadline.hpp>
 #include <sluice/detail/initiation.hpp>
 #include <sluice/detail/select_case.hpp>
+#include <sluice/detail/select_foreign.hpp>
+#include <sluice/detail/select_time.hpp>
 #include <sluice/error.hpp>
 #include <sluice/oneshot.hpp>
 #include <sluice/permit.hpp>

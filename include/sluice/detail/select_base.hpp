@@ -6,7 +6,9 @@
 
 #include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/select_case.hpp>
+#include <sluice/detail/select_foreign.hpp>
 #include <sluice/detail/select_initiation.hpp>
+#include <sluice/detail/select_time.hpp>
 
 #include <boost/asio/async_result.hpp>
 

@@ -2,20 +2,19 @@
 #ifndef SLUICE_DETAIL_SELECT_CASE_HPP
 #define SLUICE_DETAIL_SELECT_CASE_HPP
 
-// The cases of a select, as on_receive() and its like describe them: what is waited for, where, and
-// how to try it. To try is done in two parts, one under the lock of the state and one without it,
-// so that several cases can be tried at one instant. To wait is done by the same step that the
-// plain operation has; see select_entry.hpp.
+// The cases of a select at states of ours, as on_receive() and its like describe them: what is
+// waited for, where, and how to try it. To try is done in two parts, one under the lock of the
+// state and one without it, so that several cases can be tried at one instant. To wait is done by
+// the same step that the plain operation has; see select_entry.hpp.
 //
 // A case whose handle is a temporary keeps it. Otherwise it shares the state, and leaves the handle
-// alone. A send counts as a sender, so that the channel stays open. The executors are only there until
-// the select has taken the first of them: an executor may be a strand, which must not be kept longer
-// than its context.
+// alone. A send counts as a sender, so that the channel stays open. The executors are only there
+// until the select has taken the first of them: an executor may be a strand, which must not be kept
+// longer than its context.
 
 #include <sluice/detail/broadcast_step.hpp>
 #include <sluice/detail/channel_step.hpp>
 #include <sluice/detail/closing_step.hpp>
-#include <sluice/detail/core/deadline.hpp>
 #include <sluice/detail/initiation.hpp>
 #include <sluice/detail/oneshot_step.hpp>
 #include <sluice/detail/watch_step.hpp>
@@ -365,65 +364,6 @@ class send_case {
   executor_holder<executor_type> executor_;
   sender_loan opens_;
   std::conditional_t<owns, std::optional<T>, std::remove_reference_t<Source>*> value_;
-};
-
-/// A time, at which the case happens: that long after the beginning of the wait, or that one.
-template <class Clock, bool IsRelative>
-class time_case {
-  using duration = typename Clock::duration;
-  using time_point = typename Clock::time_point;
-
- public:
-  using clock_type = Clock;
-  using result_type = std::tuple<error_code>;
-  using value_type = std::monostate;
-  static constexpr bool can_be_tried = false;
-
-  explicit time_case(std::conditional_t<IsRelative, duration, time_point> when) noexcept
-      : when_(when) {}
-
-  bool is_possible() const noexcept { return true; }
-
-  /// When it happens if the wait begins now. What no clock can tell is never.
-  time_point expiry() const {
-    if constexpr (IsRelative)
-      return core::later(Clock::now(), when_);
-    else
-      return when_;
-  }
-
-  /// Whether the wait need not begin.
-  bool is_over() const {
-    if constexpr (IsRelative)
-      return when_ <= duration::zero();
-    else
-      return when_ <= Clock::now();
-  }
-
- private:
-  std::conditional_t<IsRelative, duration, time_point> when_;
-};
-
-/// An operation that is not one of ours. It may have to be begun again, so each time a copy is.
-template <class Operation>
-class operation_case {
- public:
-  using result_type = std::tuple<error_code>;
-  using value_type = std::monostate;
-  static constexpr bool can_be_tried = false;
-
-  explicit operation_case(Operation op) : operation_(std::move(op)) {}
-
-  bool is_possible() const noexcept { return true; }
-
-  template <class Handler>
-  void begin(Handler&& handler) const {
-    Operation copy(operation_);
-    std::move(copy)(std::forward<Handler>(handler));
-  }
-
- private:
-  Operation operation_;
 };
 
 }  // namespace sluice::detail

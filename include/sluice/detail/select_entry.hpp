@@ -4,7 +4,8 @@
 
 // What a case of a select is while the select waits. Most of them are the step of the plain
 // operation, whose waiter stands in its line as ever, and raises its mark when it is woken instead
-// of going to an executor. Times and operations of others raise theirs when they are over.
+// of going to an executor. Times (select_time.hpp) and operations of others (select_foreign.hpp)
+// raise theirs when they are over.
 //
 //   start()      begins to wait, unless it has
 //   collect()    takes notice of the mark, under the lock of the select
@@ -16,22 +17,13 @@
 // Only the owner of the select's operation touches an entry, but for the mark, and for what the
 // locks protect.
 
-#include <sluice/detail/block_cache.hpp>
 #include <sluice/detail/core/joint_section.hpp>
 #include <sluice/detail/core/select_state.hpp>
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/select_case.hpp>
 #include <sluice/error.hpp>
 
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
-
 #include <cstddef>
-#include <memory>
-#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -291,203 +283,6 @@ class send_entry
 
   Case* case_ = nullptr;
   bool is_put_off_ = false;
-};
-
-/// A time. The timer lives in the context of the select's I/O executor, which may go before the
-/// select does, or just now, and no timer may be touched by another thread then. So the timer
-/// belongs to its own handler, and elsewhere than in that context it is only begun, at first, and
-/// what cancels it is posted.
-template <class Threading, class Case, class Executor>
-class time_entry : public select_entry<Threading> {
-  using base = select_entry<Threading>;
-  using clock = typename Case::clock_type;
-  using timer = boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, Executor>;
-
- public:
-  using result_type = std::tuple<error_code>;
-
-  static constexpr bool is_time = true;
-
-  time_entry(typename base::select_type& select, const Case& c, const Executor& ex)
-      : base(select), expiry_(c.expiry()), is_over_(c.is_over()) {
-    if (!is_over_ && expiry_ != clock::time_point::max()) executor_.emplace(ex);
-  }
-
-  void start() {
-    if (begun_) return;
-    if (is_over_) {
-      base::due_ = begun_ = true;
-      return;
-    }
-    begun_ = true;
-    if (expiry_ == clock::time_point::max()) return;
-    auto own = std::allocate_shared<timer>(recycling_allocator<timer>(), *executor_, expiry_);
-    timer_ = own;
-    timer& waited = *own;
-    waited.async_wait([this, kept = kept_select::share(base::select_),
-                       own = std::move(own)](const error_code& ec) {
-      if (!ec) base::select_->raise(base::mark_);
-    });
-    executor_.reset();
-  }
-
-  /// For a select that completes elsewhere, and so cannot start() it later.
-  void start_early() {
-    if (!is_over_) start();
-  }
-
-  bool poll(result_type&) noexcept {
-    begun_ = base::due_ = false;
-    executor_.reset();
-    timer_.reset();
-    return true;
-  }
-
-  /// The handler that is still to come has no effect. `is_home`: the timer may be touched.
-  void withdraw(bool is_home) noexcept {
-    begun_ = base::due_ = false;
-    executor_.reset();
-    if (timer_.expired()) return;
-    if (is_home) {
-      if (const auto own = timer_.lock()) own->cancel();
-    } else {
-      base::select_->use_home([this] {
-        auto own = timer_.lock();
-        if (own != nullptr) cancel_at_home(std::move(own));
-      });
-    }
-    timer_.reset();
-  }
-
- private:
-  using kept_select = core::state_ref<typename base::select_type>;
-
-  static void cancel_at_home(std::shared_ptr<timer>&& own) noexcept {
-    try {
-      const Executor ex = own->get_executor();
-      boost::asio::post(ex, [own = std::move(own)] { own->cancel(); });
-    } catch (...) {
-      // It goes on for nothing.
-    }
-  }
-
-  std::optional<Executor> executor_;  // until the timer has it
-  typename clock::time_point expiry_;
-  bool is_over_;
-  bool begun_ = false;
-  std::weak_ptr<timer> timer_;
-};
-
-/// Completes an operation that is not ours, on the executor of the select's handler.
-template <class Entry, class Executor>
-class foreign_handler {
- public:
-  using executor_type = Executor;
-  using cancellation_slot_type = boost::asio::cancellation_slot;
-
-  foreign_handler(Entry& entry, const Executor& ex) noexcept
-      : kept_(Entry::kept_select::share(entry.select())), entry_(&entry), executor_(ex) {}
-  foreign_handler(foreign_handler&& other) noexcept
-      : kept_(std::move(other.kept_)),
-        entry_(std::exchange(other.entry_, nullptr)),
-        executor_(other.executor_) {}
-  foreign_handler& operator=(foreign_handler&&) = delete;
-
-  ~foreign_handler() {
-    if (entry_ != nullptr) entry_->lose();
-  }
-
-  executor_type get_executor() const noexcept { return executor_; }
-  cancellation_slot_type get_cancellation_slot() const noexcept { return entry_->slot(); }
-
-  void operator()(error_code ec) { std::exchange(entry_, nullptr)->end(ec); }
-
- private:
-  typename Entry::kept_select kept_;
-  Entry* entry_;
-  Executor executor_;
-};
-
-/// An operation that is not ours. It is begun last, and it has to end before the select can.
-template <class Threading, class Case, class Executor>
-class foreign_entry : public select_entry<Threading> {
-  using base = select_entry<Threading>;
-
- public:
-  using result_type = std::tuple<error_code>;
-  using kept_select = core::state_ref<typename base::select_type>;
-  static constexpr bool is_foreign = true;
-
-  foreign_entry(typename base::select_type& select, const Case& c, const Executor& ex)
-      : base(select), case_(c), executor_(ex) {}
-
-  void start() {
-    if (begun_ || lost_) return;
-    foreign_handler<foreign_entry, Executor> handler(*this, *executor_);
-    begun_ = running_ = true;
-    cancelled_ = ended_ = false;
-    case_->begin(std::move(handler));
-  }
-
-  void collect() noexcept {
-    if (!this->mark_.lower()) return;
-    begun_ = running_;
-    // Cancelled by the select, it has not happened. By somebody else, it has.
-    base::due_ = ended_ && !(cancelled_ && error_ == boost::asio::error::operation_aborted);
-  }
-
-  /// Cancels it; true if it is still running.
-  bool stop() {
-    if (!begun_) return false;
-    if (!std::exchange(cancelled_, true)) signal_.emit(boost::asio::cancellation_type::terminal);
-    return true;
-  }
-
-  bool poll(result_type& result) noexcept {
-    base::due_ = false;
-    std::get<0>(result) = error_;
-    return true;
-  }
-
-  /// It has ended, or goes on without the select, which may be kept by others for a while. What the
-  /// operation holds on to goes now.
-  void withdraw(bool) noexcept {
-    base::due_ = false;
-    case_.reset();
-    executor_.reset();
-  }
-
-  // For its handler, on any thread.
-
-  auto* select() const noexcept { return base::select_; }
-  auto slot() noexcept { return signal_.slot(); }
-
-  void end(const error_code& ec) noexcept {
-    base::select_->raise(base::mark_, [&] {
-      running_ = false;
-      ended_ = true;
-      error_ = ec;
-    });
-  }
-
-  /// The handler was destroyed without having been called, so there is nowhere to begin again.
-  void lose() noexcept {
-    base::select_->raise(base::mark_, [&] {
-      running_ = false;
-      lost_ = true;
-    });
-  }
-
- private:
-  std::optional<Case> case_;
-  std::optional<Executor> executor_;
-  boost::asio::cancellation_signal signal_;
-  bool begun_ = false;      // as far as the select knows
-  bool cancelled_ = false;  // by the select
-  bool running_ = false;    // these are protected by the lock of the select
-  bool ended_ = false;
-  bool lost_ = false;
-  error_code error_;
 };
 
 }  // namespace sluice::detail

@@ -8,7 +8,9 @@
 #include <sluice/detail/core/select_state.hpp>
 #include <sluice/detail/select_case.hpp>
 #include <sluice/detail/select_entry.hpp>
+#include <sluice/detail/select_foreign.hpp>
 #include <sluice/detail/select_order.hpp>
+#include <sluice/detail/select_time.hpp>
 #include <sluice/error.hpp>
 
 #include <array>

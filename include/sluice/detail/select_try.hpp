@@ -6,6 +6,7 @@
 
 #include <sluice/detail/core/state.hpp>
 #include <sluice/detail/select_case.hpp>
+#include <sluice/detail/select_time.hpp>
 #include <sluice/error.hpp>
 
 #include <cstddef>
