@@ -93,8 +93,8 @@ template <class Sender>
  * handed to a receive that waits, as by `try_send`: should that receive be cancelled, or be a case
  * of a select that chooses another one, the value stays in the channel for the next. A select that
  * offers both ends of one rendezvous never meets itself, and one that has been sent something at a
- * rendezvous receives it before it sends. `try_receive` does not meet a select that waits; a receive
- * that waits does.
+ * rendezvous receives it before it sends. `try_receive` does not meet a select that waits; a
+ * receive that waits does.
  */
 template <class T, class Executor, class Threading, class Value,
           class = std::enable_if_t<std::is_constructible_v<T, Value&&>>>
