@@ -66,9 +66,9 @@ class step_entry : public Step, public select_entry<Threading> {
  public:
   using result_type = typename Step::result_type;
 
-  template <class Case>
-  step_entry(typename base::select_type& select, const Case& c)
-      : step_entry(select, c, c.extra()) {}
+  /// `Environment` is a select_environment.
+  template <class Environment, class Case>
+  step_entry(const Environment& env, const Case& c) : step_entry(env.select, c, c.extra()) {}
 
   void start() noexcept {
     if (begun_) return;
@@ -196,8 +196,9 @@ class send_entry
   using result_type = std::tuple<error_code>;
   static constexpr bool is_rendezvous_send = true;
 
-  send_entry(typename select_entry<Threading>::select_type& select, const Case& c)
-      : base(select, c, std::tuple<std::size_t>(1)) {}
+  template <class Environment>
+  send_entry(const Environment& env, const Case& c)
+      : base(env.select, c, std::tuple<std::size_t>(1)) {}
 
   /// Where the value lies, which may not be moved any more.
   void attach(Case& c) noexcept { case_ = &c; }

@@ -81,8 +81,9 @@ class foreign_entry : public select_entry<Threading> {
   using kept_select = core::state_ref<typename base::select_type>;
   static constexpr bool is_foreign = true;
 
-  foreign_entry(typename base::select_type& select, const Case& c, const Executor& ex)
-      : base(select), case_(c), executor_(ex) {}
+  template <class Environment>
+  foreign_entry(const Environment& env, const Case& c)
+      : base(env.select), case_(c), executor_(env.own_executor) {}
 
   void start() {
     if (begun_ || lost_) return;

@@ -47,11 +47,6 @@ template <class Case, class Environment, class = void>
 struct entry_of {
   using threading = typename Environment::threading_type;
   using type = step_entry<threading, typename Case::step>;
-
-  static std::tuple<core::select_state<threading>&, const Case&> arguments(const Environment& env,
-                                                                           const Case& c) noexcept {
-    return {env.select, c};
-  }
 };
 
 template <class Case>
@@ -65,22 +60,12 @@ template <class Case, class Environment>
 struct entry_of<Case, Environment, std::enable_if_t<is_channel_receive<Case>::value>> {
   using threading = typename Environment::threading_type;
   using type = receive_entry<threading, typename Case::step>;
-
-  static std::tuple<core::select_state<threading>&, const Case&> arguments(const Environment& env,
-                                                                           const Case& c) noexcept {
-    return {env.select, c};
-  }
 };
 
 template <class T, class Source, class Executor, class Threading, class Environment>
 struct entry_of<send_case<T, Source, Executor, Threading>, Environment> {
   using case_type = send_case<T, Source, Executor, Threading>;
   using type = send_entry<Threading, case_type>;
-
-  static std::tuple<core::select_state<Threading>&, const case_type&> arguments(
-      const Environment& env, const case_type& c) noexcept {
-    return {env.select, c};
-  }
 };
 
 template <class Clock, bool IsRelative, class Environment>
@@ -89,11 +74,6 @@ struct entry_of<time_case<Clock, IsRelative>, Environment> {
   using executor = typename Environment::io_executor_type;
   using threading = typename Environment::threading_type;
   using type = time_entry<threading, case_type, executor>;
-
-  static std::tuple<core::select_state<threading>&, const case_type&, const executor&> arguments(
-      const Environment& env, const case_type& c) noexcept {
-    return {env.select, c, env.io_executor};
-  }
 };
 
 template <class Operation, class Environment>
@@ -102,18 +82,11 @@ struct entry_of<operation_case<Operation>, Environment> {
   using executor = typename Environment::own_executor_type;
   using threading = typename Environment::threading_type;
   using type = foreign_entry<threading, case_type, executor>;
-
-  static std::tuple<core::select_state<threading>&, const case_type&, const executor&> arguments(
-      const Environment& env, const case_type& c) noexcept {
-    return {env.select, c, env.own_executor};
-  }
 };
 
 /// Makes an entry where it is to stay: a tuple makes its elements from one argument each.
 template <class Case, class Environment>
 class placed_entry : public entry_of<Case, Environment>::type {
-  using base = typename entry_of<Case, Environment>::type;
-
  public:
   struct source {
     const Environment& environment;
@@ -121,16 +94,7 @@ class placed_entry : public entry_of<Case, Environment>::type {
   };
 
   explicit placed_entry(const source& from)
-      : placed_entry(entry_of<Case, Environment>::arguments(from.environment, from.described)) {}
-
- private:
-  template <class... Arguments>
-  explicit placed_entry(const std::tuple<Arguments...>& arguments)
-      : placed_entry(arguments, std::index_sequence_for<Arguments...>()) {}
-
-  template <class... Arguments, std::size_t... I>
-  placed_entry(const std::tuple<Arguments...>& arguments, std::index_sequence<I...>)
-      : base(std::get<I>(arguments)...) {}
+      : entry_of<Case, Environment>::type(from.environment, from.described) {}
 };
 
 // Which cases there are.
@@ -162,12 +126,23 @@ class select_tuple {
       std::apply([&](auto&... each) { (f(each), ...); }, all_);
     }
 
+    /// Calls `f` with each entry and its case.
+    template <class Function>
+    void for_each_with(cases_type& cases, Function&& f) {
+      for_each_with(cases, f, places());
+    }
+
     template <class Function>
     void visit(std::size_t i, Function&& f) {
       visit(i, f, places());
     }
 
    private:
+    template <class Function, std::size_t... I>
+    void for_each_with(cases_type& cases, Function& f, std::index_sequence<I...>) {
+      (f(std::get<I>(all_), std::get<I>(cases)), ...);
+    }
+
     template <std::size_t... I>
     entries(const Environment& env, const cases_type& cases, std::index_sequence<I...>)
         : all_(typename placed_entry<Cases, Environment>::source{env, std::get<I>(cases)}...) {}
@@ -239,6 +214,12 @@ class select_range {
     template <class Function>
     void for_each(Function&& f) {
       for (auto& each : all_) f(each);
+    }
+
+    /// Calls `f` with each entry and its case.
+    template <class Function>
+    void for_each_with(cases_type& cases, Function&& f) {
+      for (std::size_t i = 0; i != cases.size(); ++i) f(all_[i], cases[i]);
     }
 
     template <class Function>

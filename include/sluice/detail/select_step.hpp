@@ -65,11 +65,12 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
         indices_(set::all_indices(holder.cases())),
         holder_(std::move(holder)),
         foreign_first_(foreign_first) {
-    for (std::size_t i = 0; i != indices_.size(); ++i) {
-      set::visit(holder_.cases(), i, [&](auto& c, auto place) {
-        entries().visit(i, [&](auto& entry, auto same) { attach(entry, same, c, place); });
-      });
-    }
+    entries().for_each_with(holder_.cases(), [](auto& entry, auto& c) {
+      if constexpr (std::decay_t<decltype(entry)>::is_rendezvous_send)
+        entry.attach(c);
+      else
+        static_cast<void>(c);
+    });
     is_possible_ = any_is_possible<set>(holder_.cases());
   }
 
@@ -81,7 +82,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
     if (!begun_) {
       if (run().begin(*this) == core::started::unknown_home) return core::started::unknown_home;
       begun_ = true;
-      start_all();
+      is_ready_ = or_stop([this] { return start_all(); });
     }
     return run().start(*this, is_ready_);
   }
@@ -106,7 +107,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
           run().end(*this, linked);
           return outcome::success;
         }
-        if (!run().is_homeless() && start_cases()) continue;
+        if (!run().is_homeless() && or_stop([this] { return start_cases(); })) continue;
       }
       seen = run().pause(*this, cancelled_, phase);
       if (seen != outcome::again) return seen;
@@ -125,18 +126,17 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   run_type& run() noexcept { return static_cast<run_type&>(*this->state()); }
   auto& entries() noexcept { return run().entries; }
 
-  /// Instantiated for every entry with every case; those of one place belong together.
-  template <class Entry, class Place, class Case, class Other>
-  static void attach([[maybe_unused]] Entry& entry, Place, [[maybe_unused]] Case& c,
-                     Other) noexcept {
-    if constexpr (Entry::is_rendezvous_send && std::is_same_v<Place, Other>) entry.attach(c);
+  bool start_all() {
+    if (this->needs_homes) start_times();
+    if (foreign_first_) start_foreign();
+    return start_cases();
   }
 
-  void start_all() {
+  /// Begins cases by `begin()`. If that fails, no operation of others is left running.
+  template <class Begin>
+  bool or_stop(Begin&& begin) {
     try {
-      if (this->needs_homes) start_times();
-      if (foreign_first_) start_foreign();
-      is_ready_ = start_cases();
+      return begin();
     } catch (...) {
       stop_foreign();
       throw;
@@ -166,12 +166,7 @@ class select_step : public step<core::select_state<typename Holder::threading_ty
   }
 
   void start_foreign() {
-    try {
-      for_each_foreign([](auto& entry) { entry.start(); });
-    } catch (...) {
-      for_each_foreign([](auto& entry) { entry.stop(); });
-      throw;
-    }
+    for_each_foreign([](auto& entry) { entry.start(); });
   }
 
   /// An operation that was begun first has had no chance before its executor has gone round, and

@@ -75,9 +75,10 @@ class time_entry : public select_entry<Threading> {
 
   static constexpr bool is_time = true;
 
-  time_entry(typename base::select_type& select, const Case& c, const Executor& ex)
-      : base(select), expiry_(c.expiry()), is_over_(c.is_over()) {
-    if (!is_over_ && expiry_ != clock::time_point::max()) executor_.emplace(ex);
+  template <class Environment>
+  time_entry(const Environment& env, const Case& c)
+      : base(env.select), expiry_(c.expiry()), is_over_(c.is_over()) {
+    if (!is_over_ && expiry_ != clock::time_point::max()) executor_.emplace(env.io_executor);
   }
 
   void start() {

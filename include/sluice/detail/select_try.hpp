@@ -60,10 +60,8 @@ bool try_cases(typename Set::cases_type& cases, typename Set::result_type& resul
 /// Whether some case may happen at all.
 template <class Set>
 bool any_is_possible(typename Set::cases_type& cases) {
-  const auto count = Set::all_indices(cases).size();
   bool any = false;
-  for (std::size_t i = 0; i != count && !any; ++i)
-    Set::visit(cases, i, [&](auto& c, auto) { any = c.is_possible(); });
+  Set::for_each(cases, [&](auto& c) { any = any || c.is_possible(); });
   return any;
 }
 
