@@ -6,20 +6,14 @@
 
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 
+#include <sluice/detail/awaitable_operation.hpp>
 #include <sluice/detail/ready_path.hpp>
-#include <sluice/error.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/system/system_error.hpp>
 
-#include <exception>
-#include <optional>
-#include <tuple>
+#include <cstddef>
 #include <type_traits>
 #include <utility>
 
@@ -29,14 +23,22 @@ namespace sluice {
 /**
  * As `asio::use_awaitable`, but an operation of this library that is ready completes at once, and
  * its coroutine goes on without being suspended. It is the default token of all operations in
- * C++20. Other operations are handed to `asio::use_awaitable`. The type of the result, the
+ * C++20. Other operations are handed to `asio::use_awaitable`. What `co_await` gives, the
  * exceptions and the meaning of the coroutine's cancellation state are the same.
  *
- * A receive does so only where nobody can cancel the coroutine, that is, where its cancellation
- * state is not connected: not in a branch of `operator||`, for example. There an operation that
- * took its message at once could lose the race afterwards, and the message with it. In such a
- * coroutine it behaves as with `asio::use_awaitable`, and takes the message as the last step before
- * it goes on. Sends, which are accepted when they are begun if they can be, go on at once
+ * An initiating function returns an operation, to be awaited at once or later, once. To await it
+ * takes no frame of its own. Where an `asio::awaitable` is wanted it becomes one: it can be
+ * converted, spawned by `asio::co_spawn`, and combined by Asio's `||` and `&&`. A function template
+ * that wants to deduce the arguments of an `asio::awaitable` does not see that; call the operation
+ * without arguments, and it returns one. Called with another completion token it begins with that.
+ *
+ * A receive that is ready completes at once unless the coroutine can be cancelled and is still
+ * being spawned, as a branch of `operator||` is at first: there an operation that took its message
+ * at once could lose the race afterwards, and the message with it. Then it behaves as with
+ * `asio::use_awaitable`, and takes the message as the last step before the coroutine goes on.
+ * (With releases of Asio in which a coroutine cannot tell whether it has been suspended, a coroutine
+ * that can be cancelled must have waited for an operation of this library last, in the same
+ * function.) Sends, which are accepted when they are begun if they can be, go on at once
  * everywhere.
  *
  * After 128 operations in a row that were ready, a thread goes through the executor once, so that a
@@ -83,79 +85,6 @@ struct use_awaitable_t {
 /// The token for `asio::awaitable<T>`; for `asio::awaitable<T, Executor>` use `use_awaitable_t`.
 inline constexpr use_awaitable_t<> use_awaitable{};
 
-namespace detail {
-
-/// Takes the result of an operation that is ready; asks for it to be ready.
-template <class... Args>
-class ready_handler {
- public:
-  using ready_path_type = ready_path;
-  using result_type = std::optional<std::tuple<Args...>>;
-
-  explicit ready_handler(result_type& result) noexcept : result_(&result) {}
-
-  template <class... Values>
-  void operator()(Values&&... values) {
-    result_->emplace(std::forward<Values>(values)...);
-  }
-
- private:
-  result_type* result_;
-};
-
-/// Turns completion arguments into what co_await gives: an exception, nothing, a value or a tuple.
-inline void await_result(std::tuple<>&&) {}
-
-template <class First, class... Rest>
-auto await_result(std::tuple<First, Rest...>&& arguments) {
-  return std::apply(
-      [](First& first, Rest&... rest) {
-        if constexpr (std::is_same_v<First, error_code>) {
-          if (first) throw boost::system::system_error(first);
-          return detail::await_result(std::tuple<Rest...>(std::move(rest)...));
-        } else if constexpr (std::is_same_v<First, std::exception_ptr>) {
-          if (first) std::rethrow_exception(first);
-          return detail::await_result(std::tuple<Rest...>(std::move(rest)...));
-        } else if constexpr (sizeof...(Rest) == 0) {
-          return First(std::move(first));
-        } else {
-          return std::tuple<First, Rest...>(std::move(first), std::move(rest)...);
-        }
-      },
-      arguments);
-}
-
-/// How many ready operations a thread completes before it goes through an executor again.
-class ready_budget {
- public:
-  static constexpr unsigned in_a_row = 128;
-
-  /// Takes one; false once in a while.
-  static bool take() noexcept {
-    static thread_local unsigned left = in_a_row;
-    if (left-- != 0) return true;
-    left = in_a_row;
-    return false;
-  }
-};
-
-/// An initiation in the frame of the coroutine that awaits what it begins. Asio's tokens copy
-/// initiations, and that one may hold a handle that cannot be copied.
-template <class Initiation>
-class framed_initiation {
- public:
-  explicit framed_initiation(Initiation& initiation) noexcept : initiation_(&initiation) {}
-
-  template <class Handler, class... Arguments>
-  void operator()(Handler&& handler, Arguments&&... arguments) const {
-    std::move (*initiation_)(std::forward<Handler>(handler), std::forward<Arguments>(arguments)...);
-  }
-
- private:
-  Initiation* initiation_;
-};
-
-}  // namespace detail
 }  // namespace sluice
 
 namespace boost::asio {
@@ -168,12 +97,13 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
   using return_type = typename async_result<plain_token, R(Args...)>::return_type;
 
   template <class Initiation, class... InitArgs>
-  static return_type initiate(Initiation&& initiation, sluice::use_awaitable_t<Executor>,
-                              InitArgs&&... args) {
+  static auto initiate(Initiation&& initiation, sluice::use_awaitable_t<Executor>,
+                       InitArgs&&... args) {
     using ours = typename sluice::detail::inner_initiation<std::decay_t<Initiation>>::type;
-    if constexpr (tries_first<ours, sizeof...(InitArgs)>())
-      return try_first<ours>(std::decay_t<Initiation>(std::forward<Initiation>(initiation)),
-                             std::decay_t<InitArgs>(std::forward<InitArgs>(args))...);
+    if constexpr (can_be_tried<ours, sizeof...(InitArgs)>())
+      return sluice::detail::awaitable_operation<Executor, void(Args...), std::decay_t<Initiation>,
+                                                 std::decay_t<InitArgs>...>(
+          std::forward<Initiation>(initiation), std::forward<InitArgs>(args)...);
     else
       return async_initiate<plain_token, R(Args...)>(std::forward<Initiation>(initiation), token(),
                                                      std::forward<InitArgs>(args)...);
@@ -182,7 +112,7 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
  private:
   // An adapter that adds arguments would lose them to an attempt that is not ready.
   template <class Ours, std::size_t Count>
-  static constexpr bool tries_first() {
+  static constexpr bool can_be_tried() {
     if constexpr (std::is_void_v<Ours>)
       return false;
     else
@@ -192,24 +122,6 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
   static plain_token& token() {
     static plain_token plain;
     return plain;
-  }
-
-  template <class Ours, class Initiation, class... InitArgs>
-  static return_type try_first(Initiation initiation, InitArgs... args) {
-    bool tries = Ours::takes_effect_at_start;
-    if constexpr (!Ours::takes_effect_at_start) {
-      const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
-      tries = !cancellation.slot().is_connected();
-    }
-    if (tries && sluice::detail::ready_budget::take()) {
-      using handler = sluice::detail::ready_handler<std::decay_t<Args>...>;
-      typename handler::result_type ready;
-      std::move(initiation)(handler(ready), std::move(args)...);
-      if (ready) co_return sluice::detail::await_result(std::move(*ready));
-    }
-    // To await a deferred operation suspends in this frame; use_awaitable would make another one.
-    co_return co_await async_initiate<const deferred_t, R(Args...)>(
-        sluice::detail::framed_initiation(initiation), deferred, std::move(args)...);
   }
 };
 

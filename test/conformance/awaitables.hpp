@@ -2,8 +2,8 @@
 #ifndef SLUICE_TEST_CONFORMANCE_AWAITABLES_HPP
 #define SLUICE_TEST_CONFORMANCE_AWAITABLES_HPP
 
-// What the tests with C++20 coroutines share: any awaitable of an asynchronous function, whatever
-// it gives to co_await, becomes one of a result; and a way to run it while its operation is
+// What the tests with C++20 coroutines share: whatever an asynchronous function gives to co_await,
+// it becomes an awaitable of a result; and a way to run it while its operation is
 // steered.
 
 #include "conformance/ends.hpp"
@@ -28,40 +28,44 @@ inline void rethrow(std::exception_ptr e) {
   if (e) std::rethrow_exception(e);
 }
 
-/// For a token that throws the error.
-template <class Executor>
-asio::awaitable<result, Executor> outcome_of(asio::awaitable<void, Executor> operation) {
-  try {
-    co_await std::move(operation);
-    co_return result{};
-  } catch (const boost::system::system_error& e) {
-    co_return result{e.code(), false};
-  }
-}
+/// The awaitable that something to be awaited is, or becomes if a function wants one.
+template <class Operation>
+struct awaitable_of {
+  using type = std::invoke_result_t<Operation&>;
+};
 
 template <class T, class Executor>
-asio::awaitable<result, Executor> outcome_of(asio::awaitable<T, Executor> operation) {
-  try {
-    T value = co_await std::move(operation);
-    co_return support::result_of({}, value);
-  } catch (const boost::system::system_error& e) {
-    co_return result{e.code(), false};
-  }
-}
+struct awaitable_of<asio::awaitable<T, Executor>> {
+  using type = asio::awaitable<T, Executor>;
+};
 
-/// For a token that gives a tuple.
-template <class... Values, class Executor>
-asio::awaitable<result, Executor> outcome_of(
-    asio::awaitable<std::tuple<Values...>, Executor> operation) {
-  using first = std::tuple_element_t<0, std::tuple<Values...>>;
-  if constexpr (std::is_same_v<first, boost::system::error_code>) {
+template <class Operation>
+using executor_of = typename awaitable_of<Operation>::type::executor_type;
+
+template <class Operation>
+using value_of = typename awaitable_of<Operation>::type::value_type;
+
+template <class>
+inline constexpr bool is_tuple_with_error = false;
+
+template <class... Values>
+inline constexpr bool is_tuple_with_error<std::tuple<boost::system::error_code, Values...>> = true;
+
+/// For a token that throws the error, or gives it in a tuple.
+template <class Operation>
+asio::awaitable<result, executor_of<Operation>> outcome_of(Operation operation) {
+  if constexpr (is_tuple_with_error<value_of<Operation>>) {
     auto values = co_await std::move(operation);
     co_return std::apply([](const auto&... each) { return support::result_of(each...); }, values);
   } else {
-    // What has several values besides its error, which it throws.
     try {
-      auto values = co_await std::move(operation);
-      co_return support::result_of({}, values);
+      if constexpr (std::is_void_v<value_of<Operation>>) {
+        co_await std::move(operation);
+        co_return result{};
+      } else {
+        auto value = co_await std::move(operation);
+        co_return support::result_of({}, value);
+      }
     } catch (const boost::system::system_error& e) {
       co_return result{e.code(), false};
     }
@@ -69,18 +73,16 @@ asio::awaitable<result, Executor> outcome_of(
 }
 
 /// For a token that stores the error.
-template <class Executor>
-asio::awaitable<result, Executor> outcome_of(asio::awaitable<void, Executor> operation,
-                                             boost::system::error_code& error) {
-  co_await std::move(operation);
-  co_return result{error, false};
-}
-
-template <class T, class Executor>
-asio::awaitable<result, Executor> outcome_of(asio::awaitable<T, Executor> operation,
-                                             boost::system::error_code& error) {
-  T value = co_await std::move(operation);
-  co_return support::result_of(error, value);
+template <class Operation>
+asio::awaitable<result, executor_of<Operation>> outcome_of(Operation operation,
+                                                           boost::system::error_code& error) {
+  if constexpr (std::is_void_v<value_of<Operation>>) {
+    co_await std::move(operation);
+    co_return result{error, false};
+  } else {
+    auto value = co_await std::move(operation);
+    co_return support::result_of(error, value);
+  }
 }
 
 /// Runs a coroutine that uses `end`, and steers when it waits.

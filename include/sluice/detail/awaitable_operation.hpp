@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: BSL-1.0
+#ifndef SLUICE_DETAIL_AWAITABLE_OPERATION_HPP
+#define SLUICE_DETAIL_AWAITABLE_OPERATION_HPP
+
+// What an initiating function returns for sluice::use_awaitable: an operation that a coroutine can
+// await without a frame in between.
+//
+// The frame of an asio::awaitable costs more than a message that is ready. So this is not an
+// awaitable but an asynchronous operation in Asio's sense, as what asio::deferred makes is, and a
+// coroutine awaits it in its own frame. It becomes an asio::awaitable where one is wanted.
+//
+// Asio suspends a coroutine before it begins an operation. To go on at once, if there is nothing to
+// wait for, takes an awaiter of our own, and Asio has no public place for it; nor for the question
+// whether a coroutine has been suspended since it was spawned. Here, and nowhere else, we name what
+// is private to Asio, and declare it ourselves, so that a release that has no such thing compiles as
+// well. There all operations suspend their coroutine, and nothing else changes.
+
+#include <sluice/detail/ready_path.hpp>
+#include <sluice/error.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace boost::asio::detail {
+
+template <typename Executor>
+class awaitable_frame_base;
+
+template <typename Signature, typename Operation, typename Executor>
+class awaitable_async_op;
+
+// Only older releases have it.
+struct awaitable_thread_has_context_switched;
+
+}  // namespace boost::asio::detail
+
+namespace sluice::detail {
+
+namespace asio = boost::asio;
+
+/// Takes the result of an operation that is ready; asks for it to be ready.
+template <class... Args>
+class ready_handler {
+ public:
+  using ready_path_type = ready_path;
+  using result_type = std::optional<std::tuple<Args...>>;
+
+  explicit ready_handler(result_type& result) noexcept : result_(&result) {}
+
+  template <class... Values>
+  void operator()(Values&&... values) {
+    result_->emplace(std::forward<Values>(values)...);
+  }
+
+ private:
+  result_type* result_;
+};
+
+/// Turns completion arguments into what co_await gives: an exception, nothing, a value or a tuple.
+inline void await_result(std::tuple<>&&) {}
+
+template <class First, class... Rest>
+auto await_result(std::tuple<First, Rest...>&& arguments) {
+  return std::apply(
+      [](First& first, Rest&... rest) {
+        if constexpr (std::is_same_v<First, error_code>) {
+          if (first) throw boost::system::system_error(first);
+          return detail::await_result(std::tuple<Rest...>(std::move(rest)...));
+        } else if constexpr (std::is_same_v<First, std::exception_ptr>) {
+          if (first) std::rethrow_exception(first);
+          return detail::await_result(std::tuple<Rest...>(std::move(rest)...));
+        } else if constexpr (sizeof...(Rest) == 0) {
+          return First(std::move(first));
+        } else {
+          return std::tuple<First, Rest...>(std::move(first), std::move(rest)...);
+        }
+      },
+      arguments);
+}
+
+/// How many ready operations a thread completes before it goes through an executor again.
+class ready_budget {
+ public:
+  static constexpr unsigned in_a_row = 128;
+
+  /// Takes one; false once in a while.
+  static bool take() noexcept {
+    static thread_local unsigned left = in_a_row;
+    if (left-- != 0) return true;
+    left = in_a_row;
+    return false;
+  }
+};
+
+/// The coroutine that a thread has resumed last after it had waited for an operation of ours.
+inline const void*& last_resumed() noexcept {
+  static thread_local const void* frame = nullptr;
+  return frame;
+}
+
+template <class Frame, class Tag = asio::detail::awaitable_thread_has_context_switched>
+concept knows_whether_it_was_suspended =
+    requires(Frame& frame) { frame.await_transform(Tag()).await_resume(); };
+
+template <class Frame>
+concept knows_whether_it_is_launched =
+    requires(Frame& frame) { frame.detach_thread()->entry_point()->is_launching(); };
+
+/// Whether a coroutine that ends now hands its result on at once.
+/**
+ * One that is still being spawned does not, but posts its end. A message that it takes may be
+ * overtaken meanwhile: by the other branch of an `operator||`, which takes one as well, so that one
+ * of the two is dropped.
+ *
+ * Older releases believe that a coroutine has been suspended if it has awaited anything, also what
+ * completed at once. So there it must have waited for an operation of ours, in this frame; `frame`
+ * may be another one at the same place, but of two branches that are being spawned only one can be
+ * mistaken, and that one ends at once.
+ */
+template <class Frame>
+bool ends_at_once(Frame& frame) noexcept {
+  if constexpr (knows_whether_it_was_suspended<Frame>) {
+    using question = asio::detail::awaitable_thread_has_context_switched;
+    return last_resumed() == &frame && frame.await_transform(question()).await_resume();
+  } else if constexpr (knows_whether_it_is_launched<Frame>) {
+    auto* thread = frame.detach_thread();
+    frame.attach_thread(thread);
+    return !thread->entry_point()->is_launching();
+  } else {
+    return false;
+  }
+}
+
+/// Whether somebody can cancel what a coroutine does.
+template <class Frame>
+bool is_cancellable(Frame& frame) noexcept {
+  return frame.await_transform(asio::this_coro::cancellation_state)
+      .await_resume()
+      .slot()
+      .is_connected();
+}
+
+template <class Executor, class Signature, class Initiation, class... Arguments>
+class awaitable_operation;
+
+/**
+ * `Initiation` is one of ours, or adapters around one; `Arguments` are what it is given besides the
+ * handler.
+ */
+template <class Executor, class... Args, class Initiation, class... Arguments>
+class [[nodiscard]] awaitable_operation<Executor, void(Args...), Initiation, Arguments...> {
+  using ours = typename inner_initiation<Initiation>::type;
+  using token = asio::use_awaitable_t<Executor>;
+
+ public:
+  using signature = void(Args...);
+  using ready_result = typename ready_handler<std::decay_t<Args>...>::result_type;
+  using awaitable_type = typename asio::async_result<token, void(Args...)>::return_type;
+
+  template <class... Given>
+  explicit awaitable_operation(Initiation&& initiation, Given&&... given)
+      : initiation_(std::move(initiation)), arguments_(std::forward<Given>(given)...) {}
+
+  /// Begins the operation with another token, as what asio::deferred makes does.
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(void(Args...)) CompletionToken>
+  auto operator()(CompletionToken&& other) && {
+    return std::apply(
+        [&](Arguments&... arguments) {
+          return asio::async_initiate<CompletionToken, void(Args...)>(std::move(initiation_), other,
+                                                                      std::move(arguments)...);
+        },
+        arguments_);
+  }
+
+  /// For asio::co_spawn, which calls what is no awaitable.
+  awaitable_type operator()() { return in_a_frame(std::move(*this)); }
+
+  operator awaitable_type() && { return in_a_frame(std::move(*this)); }
+
+  /// Completes the operation if it is ready and the coroutine may go on at once.
+  template <class Frame>
+  void try_now(Frame& frame, ready_result& result) {
+    if constexpr (!ours::takes_effect_at_start)
+      if (is_cancellable(frame) && !ends_at_once(frame)) return;
+    if (!ready_budget::take()) return;
+    std::apply(
+        [&](Arguments&... arguments) {
+          initiation_(ready_handler<std::decay_t<Args>...>(result), std::move(arguments)...);
+        },
+        arguments_);
+  }
+
+ private:
+  static awaitable_type in_a_frame(awaitable_operation operation) {
+    co_return co_await std::move(operation);
+  }
+
+  Initiation initiation_;
+  std::tuple<Arguments...> arguments_;
+};
+
+template <class>
+inline constexpr bool is_awaitable_operation = false;
+
+template <class Executor, class Signature, class Initiation, class... Arguments>
+inline constexpr bool
+    is_awaitable_operation<awaitable_operation<Executor, Signature, Initiation, Arguments...>> =
+        true;
+
+/// An operation that was not ready: Asio suspends the coroutine, and begins it.
+template <class Operation>
+class suspended_operation {
+ public:
+  explicit suspended_operation(Operation& operation) noexcept : operation_(&operation) {}
+
+  template <BOOST_ASIO_COMPLETION_TOKEN_FOR(typename Operation::signature) CompletionToken>
+  auto operator()(CompletionToken&& token) && {
+    return std::move(*operation_)(std::forward<CompletionToken>(token));
+  }
+
+ private:
+  Operation* operation_;
+};
+
+/// Awaits an operation in the frame of the coroutine.
+template <class Operation, class Frame>
+class operation_awaiter {
+  using inner = suspended_operation<Operation>;
+  using inner_awaiter =
+      std::decay_t<decltype(std::declval<Frame&>().await_transform(std::declval<inner>()))>;
+
+ public:
+  operation_awaiter(Operation& operation, Frame& frame) noexcept
+      : operation_(operation), frame_(frame) {}
+
+  bool await_ready() {
+    operation_.try_now(frame_, ready_);
+    return ready_.has_value();
+  }
+
+  template <class Handle>
+  void await_suspend(Handle handle) {
+    suspended_.emplace(operation_);
+    awaiter_.emplace(frame_.await_transform(std::move(*suspended_)));
+    awaiter_->await_suspend(handle);
+  }
+
+  decltype(std::declval<inner_awaiter&>().await_resume()) await_resume() {
+    if (ready_) return detail::await_result(std::move(*ready_));
+    last_resumed() = &frame_;
+    return awaiter_->await_resume();
+  }
+
+ private:
+  Operation& operation_;
+  Frame& frame_;
+  typename Operation::ready_result ready_;
+  std::optional<inner> suspended_;
+  std::optional<inner_awaiter> awaiter_;
+};
+
+}  // namespace sluice::detail
+
+namespace boost::asio::experimental::awaitable_operators {
+
+/// An awaitable for which Asio's operators are found wherever they have been included.
+template <class T, class Executor>
+class sluice_branch : public awaitable<T, Executor> {
+ public:
+  explicit sluice_branch(awaitable<T, Executor>&& branch)
+      : awaitable<T, Executor>(std::move(branch)) {}
+};
+
+}  // namespace boost::asio::experimental::awaitable_operators
+
+namespace sluice::detail {
+
+template <class T, class Executor>
+auto as_branch(asio::awaitable<T, Executor>&& branch) {
+  return asio::experimental::awaitable_operators::sluice_branch<T, Executor>(std::move(branch));
+}
+
+template <class... Parameters>
+auto as_branch(awaitable_operation<Parameters...>&& branch) {
+  return detail::as_branch(branch());
+}
+
+template <class A, class B>
+concept branches = is_awaitable_operation<A> || is_awaitable_operation<B>;
+
+/// Asio's operators for awaitables, with operations of ours in place of one or both.
+template <class A, class B>
+requires branches<A, B>
+auto operator||(A&& a, B&& b)
+    -> decltype(detail::as_branch(std::move(a)) || detail::as_branch(std::move(b))) {
+  return detail::as_branch(std::move(a)) || detail::as_branch(std::move(b));
+}
+
+template <class A, class B>
+requires branches<A, B>
+auto operator&&(A&& a, B&& b)
+    -> decltype(detail::as_branch(std::move(a)) && detail::as_branch(std::move(b))) {
+  return detail::as_branch(std::move(a)) && detail::as_branch(std::move(b));
+}
+
+}  // namespace sluice::detail
+
+namespace boost::asio::detail {
+
+template <typename Signature, typename OwnExecutor, typename OwnSignature, typename Initiation,
+          typename... Arguments, typename Executor>
+class awaitable_async_op<
+    Signature,
+    sluice::detail::awaitable_operation<OwnExecutor, OwnSignature, Initiation, Arguments...>,
+    Executor>
+    : public sluice::detail::operation_awaiter<
+          sluice::detail::awaitable_operation<OwnExecutor, OwnSignature, Initiation, Arguments...>,
+          awaitable_frame_base<Executor>> {
+  using operation =
+      sluice::detail::awaitable_operation<OwnExecutor, OwnSignature, Initiation, Arguments...>;
+  using frame = awaitable_frame_base<Executor>;
+
+ public:
+  // With handler tracking Asio adds where in the source it is.
+  template <class... Location>
+  awaitable_async_op(operation&& awaited, frame* awaiting, const Location&...) noexcept
+      : sluice::detail::operation_awaiter<operation, frame>(awaited, *awaiting) {}
+};
+
+}  // namespace boost::asio::detail
+
+#endif  // SLUICE_DETAIL_AWAITABLE_OPERATION_HPP
