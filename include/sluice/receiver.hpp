@@ -82,8 +82,9 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
 
   /// Receives without waiting. Empty if there is nothing that is not promised to somebody else.
   [[nodiscard]] std::optional<T> try_receive() noexcept {
-    error_code ec;
-    return try_receive(ec);
+    std::optional<T> value;
+    if (this->state_) this->state_->try_receive(value);
+    return value;
   }
 
   /// Receives without waiting.
@@ -97,12 +98,14 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   [[nodiscard]] std::optional<T> try_receive(error_code& ec) noexcept {
     using detail::core::outcome;
     std::optional<T> value;
-    outcome seen = this->state_ ? this->state_->try_receive(1, into(value)) : outcome::closed;
-    if (seen == outcome::closed) {
+    const outcome seen = this->state_ ? this->state_->try_receive(value) : outcome::closed;
+    if (seen == outcome::success) {
+      ec = error_code();
+    } else if (seen == outcome::closed) {
       ec = end_of(this->state_.get());
       if (!ec) ec = error::closed;
     } else {
-      ec = seen == outcome::none ? error_code(error::empty) : error_code();
+      ec = error::empty;
     }
     return value;
   }
@@ -319,10 +322,11 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
     static void try_now(state_type* state, Handler&& handler) {
       using detail::core::outcome;
       std::optional<T> value;
-      outcome seen = state ? state->try_receive(1, into(value)) : outcome::closed;
-      if (seen != outcome::none)
-        std::move(handler)(seen == outcome::closed ? end_of(state) : error_code(),
-                           std::move(value));
+      const outcome seen = state ? state->try_receive(value) : outcome::closed;
+      if (seen == outcome::success)
+        std::move(handler)(error_code(), std::move(value));
+      else if (seen == outcome::closed)
+        std::move(handler)(end_of(state), std::move(value));
     }
   };
 

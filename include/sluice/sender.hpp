@@ -423,9 +423,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     template <class Handler>
     static void try_now(state_type* state, Handler&& handler, T&& value) {
       using detail::core::outcome;
-      std::size_t accepted = 0;
-      outcome seen =
-          state ? state->try_begin_send(std::addressof(value), 1, accepted) : outcome::closed;
+      const outcome seen = state ? state->try_begin_send(value) : outcome::closed;
       if (seen != outcome::none) std::move(handler)(detail::to_error_code(seen));
     }
   };

@@ -17,7 +17,8 @@
 
 namespace sluice::detail {
 
-inline error_code to_error_code(core::outcome result) noexcept {
+/// The error of an outcome that is not success.
+[[gnu::noinline]] inline error_code error_of(core::outcome result) noexcept {
   switch (result) {
     case core::outcome::closed:
       return error::closed;
@@ -36,6 +37,10 @@ inline error_code to_error_code(core::outcome result) noexcept {
       break;
   }
   return error_code();
+}
+
+inline error_code to_error_code(core::outcome result) noexcept {
+  return result == core::outcome::success ? error_code() : error_of(result);
 }
 
 /// What all steps share. `Waiter` is core::waiter, or derived from it.

@@ -260,7 +260,10 @@ class channel_core : public wait_state<Threading> {
 
   /// Frees the places of what batches have passed on meanwhile. Linear in the number of batches.
   void recount(wake_list& wakes) noexcept {
-    if (claimed_ == 0) return;
+    if (claimed_ != 0) recount_claimed(wakes);
+  }
+
+  [[gnu::noinline]] void recount_claimed(wake_list& wakes) noexcept {
     std::size_t passed_on = 0;
     for (waiter* w = batches_.front(); w != nullptr; w = w->next)
       passed_on += count_passed_on(static_cast<batch_waiter&>(*w));
@@ -274,8 +277,14 @@ class channel_core : public wait_state<Threading> {
     return held < capacity_ && permits_ < capacity_ - held && wanted <= capacity_ - held - permits_;
   }
 
+  /// Whether a value can be stored wherever there is a place, and that is all there is to do.
+  bool is_quiet() const noexcept {
+    return senders_.empty() & reservers_.empty() & receivers_.empty() & (claimed_ == 0) &
+           (permits_ == 0) & !closed_;
+  }
+
   /// Whether nobody waits for a place.
-  bool is_line_empty() const noexcept { return senders_.empty() && reservers_.empty(); }
+  bool is_line_empty() const noexcept { return senders_.empty() & reservers_.empty(); }
 
   /// Whether a send that cannot wait may pass. At a rendezvous each waiting receive lends one
   /// place.
@@ -319,6 +328,10 @@ class channel_core : public wait_state<Threading> {
 
   /// Hands out as many promises as there are values for.
   void wake_receivers(wake_list& wakes) noexcept {
+    if (!receivers_.empty()) wake_waiting_receivers(wakes);
+  }
+
+  [[gnu::noinline]] void wake_waiting_receivers(wake_list& wakes) noexcept {
     while (!receivers_.empty() && receivable() > promised()) base::promise_front(receivers_, wakes);
   }
 

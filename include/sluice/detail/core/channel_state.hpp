@@ -47,7 +47,7 @@ class channel_state final : public channel_core<Threading> {
   /// Sends without waiting. `value` is moved from only if the outcome is success.
   outcome try_send(T& value) noexcept {
     section s(*this);
-    return try_send(value, s);
+    return store_quietly(value) ? outcome::success : try_send(value, s);
   }
 
   outcome try_send(T& value, section& s) noexcept {
@@ -99,8 +99,16 @@ class channel_state final : public channel_core<Threading> {
     return seen;
   }
 
-  /// What a send of `count` values that begins now would be told at once. `none` if it would have
-  /// to wait; at a rendezvous it always has to, since it completes when its values are taken.
+  /// What a send that begins now would be told at once. `none` if it would have to wait; at a
+  /// rendezvous it always has to, since it completes when its value is taken.
+  outcome try_begin_send(T& value) noexcept {
+    section s(*this);
+    std::size_t accepted = 0;
+    return store_quietly(value) ? outcome::success
+                                : send_now(std::addressof(value), 1, accepted, s);
+  }
+
+  /// The same for `count` values.
   outcome try_begin_send(T* values, std::size_t count, std::size_t& accepted) noexcept {
     section s(*this);
     return send_now(values, count, accepted, s);
@@ -147,6 +155,20 @@ class channel_state final : public channel_core<Threading> {
   outcome try_receive(std::size_t limit, Sink&& sink) noexcept {
     section s(*this);
     return try_receive(limit, sink, s);
+  }
+
+  /// The same for one value.
+  outcome try_receive(std::optional<T>& out) noexcept {
+    section s(*this);
+    auto sink = [&](T&& value) { out.emplace(std::move(value)); };
+    // With nobody in line and nothing closed or given back, a free place makes nothing possible.
+    if (base::is_line_empty() & returned_.empty() & !base::closed_ &
+        (base::buffered_ > base::promised())) {
+      values_.pop(sink);
+      --base::buffered_;
+      return outcome::success;
+    }
+    return try_receive(1, sink, s);
   }
 
   template <class Sink>
@@ -332,14 +354,32 @@ class channel_state final : public channel_core<Threading> {
     return result;
   }
 
+  /// Stores the value if there is nothing else to do, and nothing to be looked at. This is what
+  /// most sends come to.
+  bool store_quietly(T& value) noexcept {
+    if (!(base::is_quiet() & (base::buffered_ < base::capacity_)) || !values_.has_room())
+      return false;
+    values_.push(std::move(value));
+    ++base::buffered_;
+    return true;
+  }
+
   bool store(T& value) noexcept {
+    if (values_.has_room())
+      values_.push(std::move(value));
+    else if (!store_in_new_block(value))
+      return false;
+    ++base::buffered_;
+    return true;
+  }
+
+  [[gnu::noinline]] bool store_in_new_block(T& value) noexcept {
     try {
       values_.push(std::move(value));
+      return true;
     } catch (const std::bad_alloc&) {
       return false;
     }
-    ++base::buffered_;
-    return true;
   }
 
   // What came back is older than what is buffered.
@@ -357,6 +397,12 @@ class channel_state final : public channel_core<Threading> {
   template <class Sink>
   void take(std::size_t count, Sink&& sink, section& s) noexcept {
     for (; count != 0 && base::buffered_ != 0; --count) pop(sink);
+    // With nobody in line and nothing closed, a free place makes nothing possible.
+    if (!base::is_line_empty() || base::closed_) take_from_line(count, sink, s);
+  }
+
+  template <class Sink>
+  [[gnu::noinline]] void take_from_line(std::size_t count, Sink& sink, section& s) noexcept {
     for (; count != 0; --count) {
       auto& sender = static_cast<send_waiter<T>&>(*base::senders_.front());
       sink(std::move(*sender.offered));

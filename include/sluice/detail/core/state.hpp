@@ -99,15 +99,10 @@ class state : public evictable {
     section& operator=(const section&) = delete;
 
     ~section() {
-      unlock();
-      if (wakes.empty()) return;
-      auto& current = wake_ups_of_this_thread();
-      const current_wake_ups outer = current;
-      current = current_wake_ups{&state_, &wakes, &outer};
-      wakes.wake_all();
-      current = outer;
-      state_.gate_.leave(phase_);
-      state_.release();
+      if (!wakes.empty())
+        unlock_and_wake();
+      else if (locked_)
+        state_.mutex_.unlock();
     }
 
     /// Gives the lock back before the end of the section, where several are held together.
@@ -134,6 +129,17 @@ class state : public evictable {
     wake_list wakes;
 
    private:
+    [[gnu::noinline]] void unlock_and_wake() noexcept {
+      unlock();
+      auto& current = wake_ups_of_this_thread();
+      const current_wake_ups outer = current;
+      current = current_wake_ups{&state_, &wakes, &outer};
+      wakes.wake_all();
+      current = outer;
+      state_.gate_.leave(phase_);
+      state_.release();
+    }
+
     state& state_;
     unsigned phase_ = 0;
     bool locked_ = true;

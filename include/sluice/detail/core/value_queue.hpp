@@ -46,9 +46,12 @@ class value_queue {
 
   bool empty() const noexcept { return head_ == tail_ && first_ == last_; }
 
+  /// Whether a value can be appended without memory being allocated.
+  bool has_room() const noexcept { return tail_ != nullptr && last_ != tail_->slots; }
+
   /// Appends a value. Throws std::bad_alloc, and then has changed nothing.
   void push(T&& value) {
-    if (tail_ == nullptr || last_ == tail_->slots) append_block();
+    if (!has_room()) append_block();
     ::new (tail_->slot(last_)) T(std::move(value));
     ++last_;
   }
