@@ -648,6 +648,7 @@ headers only include others: `<sluice.hpp>` includes everything, `<sluice/broadc
   of Asio's.
 * Of a template only the parameters are shown that may be named. `unspecified` is a type of which no
   more is promised than what the text says.
+  `other_end<...>` is the sender or the receiver of another channel of that kind.
 * `&` and `&&` behind a declaration say whether it is for a handle with a name, or for a temporary one.
 """
 
