@@ -50,7 +50,7 @@ PLAIN = {
 }
 
 # Bases that pass every call on to an object of another class, where the comments are.
-FORWARDS = {"sync_end": "channel_end"}
+FORWARDS = {"sluice::detail::sync_end": "sluice::detail::channel_end"}
 
 # Members that are public because the library itself uses them.
 INTERNAL = {"cases", "set_type"}
@@ -61,15 +61,17 @@ SHOWN = {
     "typename End::executor_type": "Executor",
     "typename End::threading_type": "Threading",
     "typename set::value_type": "std::variant<...>",
-    "const channel_end<Role2, T, Executor2, Threading>&": "const other_end<T, Executor2, Threading>&",
-    "const watch_end<Role2, T, Executor2, Threading>&": "const other_end<T, Executor2, Threading>&",
+    "const channel_end<Role2, T, Executor2, Threading>&":
+        "const other_end<T, Executor2, Threading>&",
+    "const watch_end<Role2, T, Executor2, Threading>&":
+        "const other_end<T, Executor2, Threading>&",
     "const sync_end<Other>&": "const Other&",
 }
 
 # A paragraph that begins with one of these and a colon is about that.
 HEADINGS = (
-    "Completion signature|Errors|Executor|Per-operation cancellation|Cancellation|Values? on failure"
-    "|Ordering(?: and fairness)?|Thread safety|Complexity|Memory|Cases"
+    "Completion signature|Errors|Executor|Per-operation cancellation|Cancellation"
+    "|Values? on failure|Ordering(?: and fairness)?|Thread safety|Complexity|Memory|Cases"
 )
 
 DOXYFILE = """
@@ -86,7 +88,8 @@ EXTRACT_ALL = YES
 EXCLUDE_SYMBOLS = boost::*
 MACRO_EXPANSION = YES
 EXPAND_ONLY_PREDEF = YES
-PREDEFINED = "BOOST_ASIO_COMPLETION_TOKEN_FOR(s)=class" BOOST_ASIO_HAS_CO_AWAIT=1 __cplusplus=202002L
+PREDEFINED = "BOOST_ASIO_COMPLETION_TOKEN_FOR(s)=class" BOOST_ASIO_HAS_CO_AWAIT=1
+PREDEFINED += __cplusplus=202002L
 SEARCH_INCLUDES = NO
 AUTOLINK_SUPPORT = NO
 WARN_IF_INCOMPLETE_DOC = NO
@@ -135,6 +138,7 @@ def inline(element):
 
 
 def listing(element):
+    """An example."""
     lines = []
     for line in element.iter("codeline"):
         text = []
@@ -206,6 +210,8 @@ def brief(texts):
 
 # --- Declarations ---------------------------------------------------------------------------------
 
+WIDTH = 96
+
 
 def plain(element):
     """The text of a piece of a declaration, spaced as in the headers."""
@@ -219,6 +225,7 @@ def plain(element):
 
 
 def template_head(member):
+    """`template <...>`, with the parameters that may be named; empty if there are none."""
     parameters = member.find("templateparamlist")
     if parameters is None:
         return ""
@@ -248,9 +255,6 @@ def wrap(begin, items, end, indent=None):
     return "\n".join(lines) if items else begin + end
 
 
-WIDTH = 96
-
-
 def fold(words, name, arguments, tail):
     """A declaration in as many lines as it takes."""
     head = " ".join(words + [name]) + "("
@@ -278,11 +282,13 @@ class Sources:
         if name not in self.lines:
             with open(os.path.join(self.folder, name), encoding="utf-8") as file:
                 self.lines[name] = file.read().split("\n")
+        lines = self.lines[name]
         last = int(location.get("line"))
         first = last
-        while first > 1 and not re.search(r"([;{}:]|\*/)\s*$|^\s*(//|#)", self.lines[name][first - 2]):
+        # What stands before it ends with one of these, or is a comment or a directive.
+        while first > 1 and not re.search(r"([;{}:]|\*/)\s*$|^\s*(//|#)", lines[first - 2]):
             first -= 1
-        return "[[nodiscard]]" in "\n".join(self.lines[name][first - 1 : last])
+        return "[[nodiscard]]" in "\n".join(lines[first - 1 : last])
 
 
 def declaration(member, sources):
@@ -323,6 +329,17 @@ def declaration(member, sources):
     return "\n".join(line for line in lines if line)
 
 
+def is_function(member):
+    """Friends are, if they are defined here."""
+    return member.get("kind") == "function" or (
+        member.get("kind") == "friend" and "(" in member.findtext("argsstring")
+    )
+
+
+def short_name(compound):
+    return compound.findtext("compoundname").split("::")[-1]
+
+
 # --- Classes --------------------------------------------------------------------------------------
 
 
@@ -334,12 +351,13 @@ class Entry:
         self.parts = []  # (declarations, comment)
 
     def add(self, text, words):
-        again = re.match(r"As above, for (a temporary [^:,]*)[:,] (.*)", words[0]) if words else None
+        again = re.match(r"As above, (for a temporary .*)", words[0]) if words else None
         if again and self.parts:
             # The form with `&&` belongs to the one before.
             declarations, before = self.parts[-1]
-            before = before + [f"The form with `&&` is for {again[1]}, {again[2]}"]
-            self.parts[-1] = (declarations + [text], before)
+            self.parts[-1] = (
+                declarations + [text], before + [f"The form with `&&` is {again[1]}"]
+            )
         elif words or not self.parts:
             self.parts.append(([text], words))
         else:
@@ -350,10 +368,16 @@ class Entry:
 
 
 class Reference:
+    """What Doxygen has understood."""
+
     def __init__(self, xml, folder):
         self.xml = xml
         self.sources = Sources(folder)
         self.compounds = {}
+        index = ElementTree.parse(os.path.join(xml, "index.xml")).getroot()
+        kinds = ("class", "struct", "namespace")
+        entries = [entry for entry in index if entry.get("kind") in kinds]
+        self.refids = {entry.findtext("name"): entry.get("refid") for entry in entries}
 
     def compound(self, name):
         if name not in self.compounds:
@@ -373,6 +397,7 @@ class Reference:
 
     @staticmethod
     def is_internal(member):
+        """What takes or gives something internal is there for the library itself."""
         types = [member.find("type"), *(p.find("type") for p in member.findall("param"))]
         return member.findtext("name") in INTERNAL or (
             member.get("kind") == "function" and any("detail::" in plain(t) for t in types)
@@ -380,17 +405,16 @@ class Reference:
 
     def forwarded(self, member):
         """The comment of the function to which a function without a comment passes its call on."""
-        for base, target in FORWARDS.items():
-            if f"::{base}::" in (member.findtext("qualifiedname") or ""):
-                for other in self.compound(f"classsluice_1_1detail_1_1{target.replace('_', '__')}").iter(
-                    "memberdef"
-                ):
-                    if other.findtext("name") == member.findtext("name") and comment(other):
-                        return comment(other)
-        return []
+        name = member.findtext("name")
+        target = FORWARDS.get((member.findtext("qualifiedname") or "")[: -len("::" + name)])
+        if target is None:
+            return []
+        others = self.compound(self.refids[target]).iter("memberdef")
+        return next((comment(m) for m in others if m.findtext("name") == name and comment(m)), [])
 
     @staticmethod
     def is_special(member, short):
+        """Whether it copies, moves, swaps or destroys."""
         name = member.findtext("name")
         types = [plain(p.find("type")).replace(" ", "") for p in member.findall("param")]
         if name == "swap" or name == "~" + short:
@@ -404,10 +428,7 @@ class Reference:
         previous = None
         for member in members:
             name = member.findtext("name")
-            is_function = member.get("kind") == "function" or (
-                member.get("kind") == "friend" and "(" in member.findtext("argsstring")
-            )
-            if not is_function:
+            if not is_function(member):
                 continue
             text = declaration(member, self.sources)
             if short and self.is_special(member, short):
@@ -417,14 +438,17 @@ class Reference:
             words = comment(member) or self.forwarded(member)
             if not words and name in PLAIN:
                 words = [PLAIN[name]]
-            # One comment may be for several functions, if one stands behind the other. A constructor
-            # has its own, unless the last one was called in the same way.
+            # One comment may be for several functions, if one stands behind the other. A
+            # constructor has its own, unless the last one was called in the same way.
             shares = (name, len(member.findall("param")) if name == short else 0)
             if not words and shares != previous:
                 complain(place, f"{name} has no comment")
             found.setdefault(name, Entry(name)).add(text, words)
             previous = shares
         return found, special
+
+
+# --- Sections, as lists of blocks -----------------------------------------------------------------
 
 
 def anchor(*names):
@@ -435,192 +459,203 @@ def title(name):
     return f"`+{name}+`"
 
 
-def class_section(reference, compound, short, guides):
-    """The section about a class."""
+def cell(text):
+    return "| " + text.replace("|", "\\|")
+
+
+def table(columns, heads, rows):
+    lines = [f'[cols="{columns}",options="header"]', "|===", " ".join(cell(h) for h in heads)]
+    for row in rows:
+        lines += ["", *row]
+    return "\n".join(lines + ["|==="])
+
+
+def with_template(member, text):
+    head = template_head(member)
+    return f"{head}\n{text}" if head else text
+
+
+def declarations_of(texts):
+    """Several declarations; apart if they take several lines."""
+    return source(("\n\n" if any("\n" in text for text in texts) else "\n").join(texts))
+
+
+def entry_section(entry, where, heading):
+    out = [f"[#{where}]\n{heading}"]
+    for declarations, words in entry.parts:
+        out += [declarations_of(declarations), *words]
+    return out
+
+
+def definition_of(typedef):
+    text = plain(typedef.find("type"))
+    return "unspecified" if "detail::" in text or not text else text
+
+
+def alias_of(typedef):
+    return with_template(typedef, f"using {typedef.findtext('name')} = {definition_of(typedef)};")
+
+
+def nested_class(reference, nested):
+    """A class within a class: what it has is told by one comment, its own."""
+    body = []
+    for member in reference.members(nested):
+        if member.get("kind") == "typedef":
+            text = alias_of(member)
+        elif member.get("kind") == "variable":
+            text = f"{plain(member.find('type'))} {member.findtext('name')};"
+        elif is_function(member):
+            text = declaration(member, reference.sources)
+        else:
+            continue
+        body += ["  " + line for line in text.split("\n")]
+    head = f"{nested.get('kind')} {short_name(nested)}"
+    text = "\n".join([head + " {", *body, "};"]) if body else head + ";"
+    return source(with_template(nested, text))
+
+
+def types_section(reference, compound, members, place):
+    short = short_name(compound)
+    out = []
+    aliases = [alias_of(m) for m in members if m.get("kind") == "typedef"]
+    if aliases:
+        out.append(source("\n".join(aliases)))
+    for inner in compound.findall("innerclass"):
+        if inner.get("prot") != "public":
+            continue
+        nested = reference.compound(inner.get("refid"))
+        words = comment(nested)
+        if not words and short_name(nested) == "rebind_executor":
+            words = ["The same type with another executor."]
+        if not words:
+            complain(place, f"{short_name(nested)} has no comment")
+        out += [*words, nested_class(reference, nested)]
+    return [f"[#{anchor(short, 'types')}]\n=== Types of {title(short)}", *out] if out else []
+
+
+def class_section(reference, compound, deduction_guides):
+    """The section about a class, and its functions by name."""
+    short = short_name(compound)
     place = compound.find("location").get("file") + ": " + short
     words = comment(compound)
     if not words:
         complain(place, "has no comment")
-    out = [f"[#{anchor(short)}]", f"== {title(short)}", ""]
-    head = template_head(compound)
-    out += [source((head + "\n" if head else "") + f"{compound.get('kind')} {short};"), ""]
-    out += ["\n\n".join(words), ""]
-
     members = reference.members(compound)
     entries, special = reference.entries(members, short, place)
+    headings = {name: "Constructors" if name == short else title(name) for name in entries}
 
-    rows = [
-        (f"<<{anchor(short, n)},{'Constructors' if n == short else title(n)}>>", e.brief())
-        for n, e in entries.items()
-    ]
-    if rows:
-        out += ['[cols="1,2",options="header"]', "|===", "| Function | What it does", ""]
-        for cell, text in rows:
-            out += [f"| {cell}", f"| {cell_text(text)}", ""]
-        out += ["|===", ""]
-
-    types = type_lines(reference, compound, members, place)
-    if types:
-        out += [f"[#{anchor(short, 'types')}]", f"=== Types of {title(short)}", ""] + types
-
+    out = [f"[#{anchor(short)}]\n== {title(short)}"]
+    out += [source(with_template(compound, f"{compound.get('kind')} {short};")), *words]
+    if entries:
+        rows = [
+            [f"| <<{anchor(short, name)},{headings[name]}>>", cell(entry.brief())]
+            for name, entry in entries.items()
+        ]
+        out.append(table("1,2", ["Function", "What it does"], rows))
+    out += types_section(reference, compound, members, place)
     for name, entry in entries.items():
-        heading = "Constructors" if name == short else title(name)
-        out += entry_section(entry, anchor(short, name), f"=== {heading}")
+        out += entry_section(entry, anchor(short, name), f"=== {headings[name]}")
     if special:
         heading = "Copying, moving, swapping" if len(special) > 1 else "Swapping"
-        out += [f"[#{anchor(short, 'copying')}]", f"=== {heading}", ""]
-        out += [source("\n".join(special)), ""]
+        out += [f"[#{anchor(short, 'copying')}]\n=== {heading}", source("\n".join(special))]
         if len(special) > 1 and "get_executor" in entries:
-            out += ["See xref:channel.adoc#handles[Handles].", ""]
+            out.append("See xref:channel.adoc#handles[Handles].")
+    if deduction_guides:
+        out += [f"=== Deduction guides of {title(short)}", declarations_of(deduction_guides)]
     return out, entries
 
 
-def cell_text(text):
-    return text.replace("|", "\\|")
+def enum_section(enum, place):
+    name = enum.findtext("name")
+    rows = []
+    for value in enum.findall("enumvalue"):
+        meaning = comment(value)
+        if not meaning:
+            complain(place, f"{name}::{value.findtext('name')} has no comment")
+        rows.append(["| " + code(value.findtext("name")), cell(" ".join(meaning))])
+    return [
+        source(f"enum class {name};"),
+        *comment(enum),
+        table("1,3", ["Value", "Meaning"], rows),
+    ]
 
 
-def type_lines(reference, compound, members, place):
-    out = []
-    aliases = []
-    for member in members:
-        if member.get("kind") == "typedef":
-            definition = plain(member.find("type"))
-            if "detail::" in definition or not definition:
-                definition = "unspecified"
-            words = comment(member)
-            head = template_head(member)
-            line = f"using {member.findtext('name')} = {definition};"
-            aliases.append((head + "\n" if head else "") + line
-                           )
-    seen = set()
-    chain = [compound]
-    while chain:
-        each = chain.pop()
-        for inner in each.findall("innerclass"):
-            if inner.get("prot") != "public":
-                continue
-            nested = reference.compound(inner.get("refid"))
-            name = nested.findtext("compoundname").split("::")[-1]
-            if name in seen:
-                continue
-            seen.add(name)
-            words = comment(nested)
-            if not words and name != "rebind_executor":
-                complain(place, f"{name} has no comment")
-            body = []
-            for member in reference.members(nested):
-                if member.get("kind") == "typedef":
-                    definition = plain(member.find("type"))
-                    body.append(f"  using {member.findtext('name')} = {definition or 'unspecified'};")
-                elif member.get("kind") == "variable":
-                    body.append(f"  {plain(member.find('type'))} {member.findtext('name')};")
-                elif "(" in (member.findtext("argsstring") or ""):
-                    text = declaration(member, reference.sources)
-                    body.append("\n".join("  " + line for line in text.split("\n")))
-            head = template_head(nested)
-            text = (head + "\n" if head else "") + f"{nested.get('kind')} {name}"
-            text += " {\n" + "\n".join(body) + "\n};" if body else ";"
-            out += ["\n\n".join(words) if words else "The same handle type with another executor.", "",
-                    source(text), ""]
-    if aliases:
-        out = [source("\n".join(aliases)), ""] + out
-    return out
-
-
-def entry_section(entry, where, heading):
-    out = [f"[#{where}]", heading, ""]
-    for declarations, words in entry.parts:
-        out += [source("\n\n".join(declarations) if any("\n" in d for d in declarations)
-                       else "\n".join(declarations)), ""]
-        if words:
-            out += ["\n\n".join(words), ""]
-    return out
+def other_section(member, place):
+    """The section about an enumeration, a variable or an alias of the namespace."""
+    name = member.findtext("name")
+    if not comment(member):
+        complain(place, f"{name} has no comment")
+    head = f"[#{anchor(name)}]\n== {title(name)}"
+    if member.get("kind") == "enum":
+        return [head, *enum_section(member, place)]
+    if member.get("kind") == "typedef":
+        return [head, source(alias_of(member)), *comment(member)]
+    text = f"{plain(member.find('type'))} {name};"
+    if not text.startswith("inline"):
+        text = "inline " + text
+    return [head, source(with_template(member, text)), *comment(member)]
 
 
 # --- Pages ----------------------------------------------------------------------------------------
 
-
-def guide_titles(guides):
-    folder = os.path.dirname(os.path.abspath(__file__))
-    titles = []
-    for guide in guides:
-        with open(os.path.join(folder, guide + ".adoc"), encoding="utf-8") as file:
-            titles.append(f"xref:{guide}.adoc[{file.readline().lstrip('= ').strip()}]")
-    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
+# What a header declares: its name, where it is on the page, what it is in one sentence, and its
+# functions with their places.
+Declared = collections.namedtuple("Declared", "name where what functions")
 
 
-def page(reference, header, compounds, members):
-    """The page of one header, and what it declares: (name, anchor, brief)."""
-    stem = header[: -len(".hpp")].split("/")[-1]
-    guides = GUIDES.get(stem)
-    if guides is None:
-        complain(header, f"reference.py does not know which page of the guide is about it")
-        guides = []
-    out = []
-    names = []
+def guides_to(header, stem):
+    """Links to the pages of the guide that are about a header."""
+    if stem not in GUIDES:
+        complain(header, "reference.py does not know which page of the guide is about it")
+        return ""
+    links = []
+    for guide in GUIDES[stem]:
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), guide + ".adoc")
+        with open(path, encoding="utf-8") as file:
+            links.append(f"xref:{guide}.adoc[{file.readline().lstrip('= ').strip()}]")
+    return " and ".join([", ".join(links[:-1]), links[-1]] if len(links) > 1 else links)
 
-    things = []
-    for compound in compounds:
-        things.append((int(compound.find("location").get("line")), "class", compound))
-    functions = [m for m in members if m.get("kind") == "function"]
-    shorts = {c.findtext("compoundname").split("::")[-1] for c in compounds}
-    found, _ = reference.entries([f for f in functions if f.findtext("name") not in shorts], "", header)
+
+def line_of(member):
+    return int(member.find("location").get("line"))
+
+
+def page(reference, header, stem, compounds, members):
+    """The page of one header, as blocks, and what the header declares."""
+    classes = {short_name(compound): compound for compound in compounds}
+    functions = [m for m in members if is_function(m)]
+    # What has the name of a class is a deduction guide.
+    free = [f for f in functions if f.findtext("name") not in classes]
+    entries, _ = reference.entries(free, "", header)
+
+    sections = []  # (line, blocks, what is declared)
+    for short, compound in classes.items():
+        guides = [
+            declaration(f, reference.sources) for f in functions if f.findtext("name") == short
+        ]
+        blocks_of_class, its = class_section(reference, compound, guides)
+        places = [(name, anchor(short, name)) for name in its if name != short]
+        declared = Declared(short, anchor(short), brief(comment(compound)), places)
+        sections.append((line_of(compound), blocks_of_class, declared))
+    for name, entry in entries.items():
+        line = min(line_of(f) for f in free if f.findtext("name") == name)
+        declared = Declared(name, anchor(name), entry.brief(), [])
+        sections.append((line, entry_section(entry, anchor(name), f"== {title(name)}"), declared))
     for member in members:
-        if member.get("kind") != "function":
-            things.append((int(member.find("location").get("line")), "other", member))
-    for name, entry in found.items():
-        line = min(int(f.find("location").get("line")) for f in functions if f.findtext("name") == name)
-        things.append((line, "function", entry))
-    things.sort(key=lambda t: t[0])
+        if not is_function(member):
+            name = member.findtext("name")
+            declared = Declared(name, anchor(name), brief(comment(member)), [])
+            sections.append((line_of(member), other_section(member, header), declared))
+    sections.sort(key=lambda section: section[0])
 
-    for _, kind, thing in things:
-        if kind == "class":
-            short = thing.findtext("compoundname").split("::")[-1]
-            section, entries = class_section(reference, thing, short, guides)
-            guide_functions = [declaration(f, reference.sources) for f in functions
-                               if f.findtext("name") == short]
-            if guide_functions:
-                section += [f"=== Deduction guides of {title(short)}", "",
-                            source("\n".join(guide_functions)), ""]
-            out += section
-            names.append((short, anchor(short), brief(comment(thing)),
-                          [(n, anchor(short, n)) for n in entries]))
-        elif kind == "function":
-            out += entry_section(thing, anchor(thing.name), f"== {title(thing.name)}")
-            names.append((thing.name, anchor(thing.name), thing.brief(), []))
-        else:
-            name = thing.findtext("name")
-            words = comment(thing)
-            if not words:
-                complain(header, f"{name} has no comment")
-            out += [f"[#{anchor(name)}]", f"== {title(name)}", ""]
-            if thing.get("kind") == "enum":
-                out += [source(f"enum class {name};"), "", "\n\n".join(words), ""]
-                out += ['[cols="1,3",options="header"]', "|===", "| Value | Meaning", ""]
-                for value in thing.findall("enumvalue"):
-                    meaning = comment(value)
-                    if not meaning:
-                        complain(header, f"{name}::{value.findtext('name')} has no comment")
-                    out += [f"| {code(value.findtext('name'))}", f"| {cell_text(' '.join(meaning))}", ""]
-                out += ["|===", ""]
-            else:
-                head = template_head(thing)
-                definition = plain(thing.find("type"))
-                if thing.get("kind") == "typedef":
-                    text = f"using {name} = {definition};"
-                else:
-                    text = f"{definition} {name};"
-                    text = text if text.startswith("inline") else "inline " + text
-                if "detail::" in text:
-                    text = f"using {name} = unspecified;"
-                out += [source((head + "\n" if head else "") + text), "", "\n\n".join(words), ""]
-            names.append((name, anchor(name), brief(words), []))
-
-    intro = [f"= `+<{header}>+`", ""]
-    if guides:
-        intro += [f"What this is for is told in {guide_titles(guides)}. "
-                  "How to read this page is told in the xref:reference.adoc#reading[Reference].", ""]
-    return intro + out, names
+    out = [
+        f"= `+<{header}>+`",
+        f"What this is for is told in {guides_to(header, stem)}. How to read this page is told in "
+        "the xref:reference.adoc#reading[Reference].",
+    ]
+    for _, its_blocks, _ in sections:
+        out += its_blocks
+    return out, [declared for _, _, declared in sections]
 
 
 INTRODUCTION = """= Reference
@@ -639,78 +674,89 @@ headers only include others: `<sluice.hpp>` includes everything, `<sluice/broadc
 * `T` is the type of messages, `Executor` that of the executor on which completions run by default,
   and `Threading` the xref:reference_threading.adoc[policy] that says who may use the handles from
   where. Every handle is an I/O object as those of Asio are.
-* A function whose name begins with `async_` takes a xref:completion.adoc[completion token] as its last
-  argument, and what it completes with is its _completion signature_. `default_token<Executor>` is the
-  token that is taken if there is none: that of the executor type, if it has one; else
-  `sluice::use_awaitable` in {cpp}20, and `asio::deferred` in {cpp}17.
+* A function whose name begins with `async_` takes a
+  xref:completion.adoc#tokens[completion token] as its last argument, and what it completes with is
+  its _completion signature_.
+  `default_token<Executor>` is the token that is taken if there is none: that of the executor type,
+  if it has one; else `sluice::use_awaitable` in {cpp}20, and `asio::deferred` in {cpp}17.
 * `error_code` is `boost::system::error_code`. A name such as `error::closed` is one of
   xref:reference_error.adoc#error[`sluice::error`], one such as `asio::error::operation_aborted` one
   of Asio's.
 * Of a template only the parameters are shown that may be named. `unspecified` is a type of which no
-  more is promised than what the text says.
-  `other_end<...>` is the sender or the receiver of another channel of that kind.
-* `&` and `&&` behind a declaration say whether it is for a handle with a name, or for a temporary one.
-"""
+  more is promised than what the text says; `other_end<...>` is the sender or the receiver of
+  another channel of that kind.
+* `&` and `&&` behind a declaration say whether it is for a handle with a name, or for a temporary
+  one."""
 
 
 def index(pages):
-    out = [INTRODUCTION, "== Headers", "", '[cols="1,1,2",options="header"]', "|===",
-           "| Header | Name | What it is", ""]
-    for stem, header, names in pages:
-        out += [f".{len(names)}+| xref:reference_{stem}.adoc[`+<{header}>+`]"]
-        for name, where, text, _ in names:
-            out += [f"| xref:reference_{stem}.adoc#{where}[{title(name)}]", f"| {cell_text(text)}"]
-        out += [""]
-    out += ["|===", "", "== Functions", "",
-            "Every member function by name, and the classes that have it.", "",
-            '[cols="1,3",options="header"]', "|===", "| Function | Of", ""]
+    rows = []
     functions = collections.defaultdict(list)
-    for stem, _, names in pages:
-        for name, _, _, members in names:
-            for member, where in members:
-                if member != name:
-                    functions[member].append(f"xref:reference_{stem}.adoc#{where}[{title(name)}]")
-    for member in sorted(functions, key=lambda m: m.lower()):
-        out += [f"| {title(member)}", f"| {', '.join(functions[member])}", ""]
-    return out + ["|===", ""]
+    for stem, header, declared in pages:
+        lines = [f".{len(declared)}+| xref:reference_{stem}.adoc[`+<{header}>+`]"]
+        for each in declared:
+            link = f"xref:reference_{stem}.adoc#%s[{title(each.name)}]"
+            lines += ["| " + link % each.where, cell(each.what)]
+            for name, where in each.functions:
+                functions[name].append(link % where)
+        rows.append(lines)
+    by_name = [
+        ["| " + title(name), "| " + ", ".join(functions[name])]
+        for name in sorted(functions, key=str.lower)
+    ]
+    return [
+        INTRODUCTION,
+        "== Headers",
+        table("1,1,2", ["Header", "Name", "What it is"], rows),
+        "== Functions",
+        "Every member function by name, and the classes that have it.",
+        table("1,3", ["Function", "Of"], by_name),
+    ]
+
+
+def read_headers(headers, work):
+    """What Doxygen says about the headers, as XML in a folder."""
+    doxyfile = DOXYFILE.format(headers=headers, output=work)
+    run = subprocess.run(["doxygen", "-"], input=doxyfile, text=True, capture_output=True)
+    # It does not follow a specialisation of a template of others. Anything else is an error.
+    said = [line for line in run.stderr.split("\n") if line]
+    said = [line for line in said if "scope for class boost::" not in line]
+    if run.returncode != 0 or said:
+        sys.exit("\n".join(["reference.py: Doxygen says", *said]))
+    return os.path.join(work, "xml")
+
+
+def write(path, out):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n\n".join(out) + "\n")
 
 
 def main():
     headers, output = sys.argv[1:]
+    os.makedirs(output, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        doxyfile = DOXYFILE.format(headers=headers, output=work)
-        run = subprocess.run(["doxygen", "-"], input=doxyfile, text=True, capture_output=True)
-        # It does not follow a specialisation of a template of others. Anything else is an error.
-        said = [line for line in run.stderr.split("\n") if line and "scope for class boost::" not in line]
-        if run.returncode != 0 or said:
-            sys.exit("reference.py: Doxygen says\n" + "\n".join(said))
-        xml = os.path.join(work, "xml")
-        reference = Reference(xml, headers)
-
+        reference = Reference(read_headers(headers, work), headers)
         compounds = collections.defaultdict(list)
         members = collections.defaultdict(list)
-        for entry in ElementTree.parse(os.path.join(xml, "index.xml")).getroot():
-            name = entry.findtext("name")
-            if entry.get("kind") in ("class", "struct") and re.fullmatch(r"sluice::\w+", name):
-                compound = reference.compound(entry.get("refid"))
-                compounds[compound.find("location").get("file")].append(compound)
-            elif entry.get("kind") == "namespace" and name == "sluice":
-                for member in reference.compound(entry.get("refid")).iter("memberdef"):
+        for name, refid in reference.refids.items():
+            if name == "sluice":
+                for member in reference.compound(refid).iter("memberdef"):
                     members[member.find("location").get("file")].append(member)
+            elif re.fullmatch(r"sluice::\w+", name) and name != "sluice::detail":
+                compound = reference.compound(refid)
+                compounds[compound.find("location").get("file")].append(compound)
 
         pages = []
-        os.makedirs(output, exist_ok=True)
         for header in sorted(set(compounds) | set(members)):
-            text, names = page(reference, header, compounds[header], members[header])
-            stem = header[: -len(".hpp")].split("/")[-1]
-            pages.append((stem, header, names))
-            with open(os.path.join(output, f"reference_{stem}.adoc"), "w", encoding="utf-8") as file:
-                file.write("\n".join(text))
-        with open(os.path.join(output, "reference.adoc"), "w", encoding="utf-8") as file:
-            file.write("\n".join(index(pages)))
-
+            stem = os.path.basename(header)[: -len(".hpp")]
+            out, declared = page(reference, header, stem, compounds[header], members[header])
+            pages.append((stem, header, declared))
+            write(os.path.join(output, f"reference_{stem}.adoc"), out)
+        write(os.path.join(output, "reference.adoc"), index(pages))
+        for stem in set(GUIDES) - {stem for stem, _, _ in pages}:
+            complain(stem + ".hpp", "is known here, and declares nothing")
     if problems:
-        sys.exit("\n".join(f"reference.py: {p}" for p in problems))
+        sys.exit("\n".join(f"reference.py: {problem}" for problem in problems))
 
 
 if __name__ == "__main__":
