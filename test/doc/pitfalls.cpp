@@ -4,8 +4,6 @@
 // What the pages about pitfalls, errors and limits show and say. What is shown as wrong is wrong in
 // the way that they tell.
 
-#include "doc/run.hpp"
-
 #include <sluice.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -24,6 +22,10 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+#include "doc/run.hpp"
+#endif
 
 namespace asio = boost::asio;
 
