@@ -9,7 +9,7 @@
 #   - that the code in the second column of a table is in a program, if a line before it says so:
 #       // here: test/doc/PROGRAM.cpp
 #   - that each rule a test is named after is explained;
-#   - that each test case that a page names is there;
+#   - that each test case, file and header that a page names is there;
 #   - that each page can be reached from each other one.
 #
 # Usage: pages.sh SOURCE-FOLDER
@@ -116,6 +116,16 @@ while IFS=: read -r program case; do
   grep -qwF "$case" "${file/test\/test/test}" ||
     complain "a page names the case $case of the program $program, which is not there"
 done < <(cat doc/*.adoc | tr '\n' ' ' | grep -oE '`[a-z0-9_]+`: `[A-Za-z0-9_]+`' | tr -d '\` ')
+
+# --- Files ----------------------------------------------------------------------------------------
+
+# A file of the sources that a page names is there. (Others may name what is made of them.)
+while read -r file; do
+  [ -e "$file" ] || complain "a page names the file $file, which is not there"
+done < <(grep -hoE '`(include|test|example|doc)/[A-Za-z0-9_/.]+`' doc/*.adoc | tr -d '`' | sort -u)
+while read -r header; do
+  [ -e "include/$header" ] || complain "a page names the header <$header>, which is not there"
+done < <(grep -hoE '<sluice[a-z_/]*\.hpp>' doc/*.adoc | tr -d '<>' | sort -u)
 
 # --- Pages ----------------------------------------------------------------------------------------
 
