@@ -13,7 +13,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -121,26 +120,20 @@ struct record {
   int count = 0;
 };
 
-std::optional<record> parse_line(const std::string& line) {
+record parse_line(const std::string& line) {
   const auto gap = line.find(' ');
-  if (gap == std::string::npos) return std::nullopt;
+  if (gap == std::string::npos) throw boost::system::system_error(asio::error::invalid_argument);
   return record{line.substr(0, gap), std::stoi(line.substr(gap + 1))};
 }
 
 // tag::stage[]
-/// A stage receives, works, and sends. It ends when there is nothing more to receive, or when
-/// nobody wants what it sends.
+/// A stage receives, works, and sends, until there is nothing more to receive.
 asio::awaitable<void> parse(sluice::receiver<std::string> lines, sluice::sender<record> records) {
-  sluice::error_code ec;
-  while (auto line = co_await lines.async_receive()) {
-    auto parsed = parse_line(*line);
-    if (!parsed) {
-      records.close(asio::error::invalid_argument);  // those behind it shall know why it ends
-      co_return;
-    }
-    co_await records.async_send(std::move(*parsed),
-                                asio::redirect_error(sluice::use_awaitable, ec));
-    if (ec) co_return;  // the next stage has gone; with `lines` goes the last receiver of this one
+  try {
+    while (auto line = co_await lines.async_receive())
+      co_await records.async_send(parse_line(*line));
+  } catch (const boost::system::system_error& failed) {
+    records.close(failed.code());  // whatever has ended it, those behind it shall know
   }
 }
 // end::stage[]
