@@ -71,10 +71,12 @@ FLAVOUR_TEST_CASE(K3_messages_that_are_given_up_while_they_are_copied_are_used_a
 FLAVOUR_TEST_CASE(memory_is_taken_as_messages_come_and_goes_with_the_broadcast, one_broadcast) {
   asio::io_context context;
   const std::size_t before = heap::blocks;
+  const std::size_t bytes = heap::bytes;
   {
     sluice::broadcast_sender<int, asio::any_io_executor, typename decltype(flavour)::threading> tx(
         context, 1000000);
     BOOST_TEST(heap::blocks - before <= 2u);
+    BOOST_TEST(heap::bytes - bytes <= 400u);
     auto rx = tx.subscribe();
     BOOST_TEST(heap::blocks - before <= 3u);
     for (int i = 0; i != 100; ++i) tx.send(i);

@@ -40,9 +40,11 @@ bool finds_none(F&& f) {
 FLAVOUR_TEST_CASE(K3_a_oneshot_is_one_allocation, oneshots) {
   asio::io_context context;
   const std::size_t before = heap::blocks;
+  const std::size_t bytes = heap::bytes;
   {
     auto [tx, rx] = open_oneshot(flavour, context);
     BOOST_TEST(heap::blocks == before + 1);
+    BOOST_TEST(heap::bytes - bytes <= 160 + sizeof(message));
     const std::size_t allocations = heap::allocations;
     BOOST_TEST(!tx.send(message(1)));
     BOOST_TEST(rx.try_receive().value().id() == 1);

@@ -110,6 +110,7 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
     return this->state_ ? state().backlog_of(*this->state_) : 0;
   }
 
+  /// Whether none is held that this subscriber has still to receive.
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
   /// How many messages the broadcast holds at most.
@@ -120,9 +121,12 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
   /// Whether nothing will be sent any more. What is held can still be received.
   [[nodiscard]] bool is_closed() const noexcept { return !this->state_ || state().look().closed; }
 
+  /// How many sender handles there are. 0 for an empty handle.
   [[nodiscard]] std::size_t sender_count() const noexcept {
     return this->state_ ? state().look().senders : 0;
   }
+
+  /// How many subscribers there are, this one included. 0 for an empty handle.
   [[nodiscard]] std::size_t receiver_count() const noexcept {
     return this->state_ ? state().look().receivers : 0;
   }

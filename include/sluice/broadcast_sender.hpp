@@ -148,12 +148,16 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   /// How many messages it holds: those that a subscriber has still to receive.
   [[nodiscard]] std::size_t size() const noexcept { return look().held; }
 
+  /// Whether it holds no message.
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
   /// Whether `try_send` would say `error::full` now. Never with `overflow::lag`.
   [[nodiscard]] bool full() const noexcept { return look().full; }
 
+  /// How many sender handles there are. 0 for an empty handle.
   [[nodiscard]] std::size_t sender_count() const noexcept { return look().senders; }
+
+  /// How many subscribers there are. 0 for an empty handle.
   [[nodiscard]] std::size_t receiver_count() const noexcept { return look().receivers; }
 
   /// Whether the other handle, a sender or a receiver, belongs to the same broadcast. Empty handles
@@ -425,6 +429,7 @@ class weak_broadcast_sender {
   /// Constructs a handle that knows no broadcast.
   weak_broadcast_sender() = default;
 
+  /// Knows the broadcast that `tx` belongs to.
   weak_broadcast_sender(const sender_type& tx) : state_(detail::channel_access::state(tx)) {
     executor_.assign(detail::channel_access::executor(tx).get());
   }

@@ -87,6 +87,7 @@ inline const boost::system::error_category& error_category() noexcept {
   return instance;
 }
 
+/// Makes an `error_code` of an `error`; found by its arguments, where one is compared or assigned.
 inline error_code make_error_code(error e) noexcept {
   return error_code(static_cast<int>(e), error_category());
 }

@@ -293,6 +293,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
    * - `asio::error::operation_aborted`: it was cancelled, or the last sender has gone; unlike a
    *   send, a reservation does not keep the channel open.
    * - `asio::error::operation_not_supported`: the capacity is 0, there are no places to reserve.
+   *
    * With an error the permit is empty.
    *
    * Per-operation cancellation: `terminal`, `partial` and `total`, until the place is reserved.
@@ -514,6 +515,7 @@ class weak_sender {
   /// Constructs a handle that knows no channel.
   weak_sender() = default;
 
+  /// Knows the channel that `tx` belongs to.
   weak_sender(const sender<T, Executor, Threading>& tx)
       : state_(detail::channel_access::state(tx)) {
     executor_.assign(detail::channel_access::executor(tx).get());

@@ -67,6 +67,7 @@ class sync_bridge {
   /// Constructs an empty bridge: everything says `closed`.
   sync_bridge() = default;
 
+  /// Makes a bridge to an executor, or to that of a context. Throws `std::bad_alloc`.
   explicit sync_bridge(const Executor& ex) : line_(std::make_shared<detail::bridge_line>()) {
     executor_.assign(&ex);
   }
@@ -138,6 +139,7 @@ class sync_bridge {
   /// How many functions wait: those that run or are over are not among them.
   [[nodiscard]] std::size_t size() const noexcept { return line_ ? line_->size() : 0; }
 
+  /// Whether close() was called. True for an empty bridge.
   [[nodiscard]] bool is_closed() const noexcept { return !line_ || line_->is_closed(); }
 
  private:

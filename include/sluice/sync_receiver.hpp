@@ -61,6 +61,7 @@ class sync_receiver : public detail::sync_end<receiver<T, Executor, Threading>> 
   /// Constructs an empty handle: everything that is begun on it says `closed`.
   sync_receiver() = default;
 
+  /// Makes a blocking end of `rx`, which is moved in. A copy of it is another receiver.
   sync_receiver(async_type rx) noexcept : base(std::move(rx)) {}
 
   /// Another handle to the same end, for coroutines and callbacks.
@@ -169,7 +170,11 @@ class sync_receiver : public detail::sync_end<receiver<T, Executor, Threading>> 
     mutable std::optional<T> current_;
   };
 
+  /// Receives the first message, and blocks until it is there. The others are received by the
+  /// iterator, as it goes on; what receive() throws, it throws.
   iterator begin() { return iterator(*this); }
+
+  /// The end of the stream.
   iterator end() noexcept { return iterator(); }
 
  private:

@@ -57,6 +57,7 @@ class sync_sender : public detail::sync_end<sender<T, Executor, Threading>> {
   /// Constructs an empty handle: everything that is sent through it fails with `closed`.
   sync_sender() = default;
 
+  /// Makes a blocking end of `tx`, which is moved in. A copy of it is another sender.
   sync_sender(async_type tx) noexcept : base(std::move(tx)) {}
 
   /// Another handle to the same end, for coroutines and callbacks.

@@ -55,6 +55,7 @@ namespace sluice {
  * @endcode
  */
 struct sync_wait_t {
+  /// Constructs the token; `sync_wait` is one.
   constexpr sync_wait_t() noexcept = default;
 
   /// An executor type that carries this token as its default.
@@ -83,6 +84,7 @@ struct sync_wait_t {
   static constexpr detail::core::no_deadline deadline() noexcept { return {}; }
 };
 
+/// The token that blocks this thread for as long as it takes; see `sync_wait_t`.
 inline constexpr sync_wait_t sync_wait{};
 
 /// As `sync_wait_t`, until a moment of a clock; see `sync_wait_until`.

@@ -39,6 +39,7 @@ struct multi_threaded {
     return mine;
   }
 
+  /// Gives up the turn of this thread.
   static void yield() noexcept { std::this_thread::yield(); }
 
   /// Looks again for a moment before the thread goes to sleep. Whether it has seen what it looked
@@ -56,6 +57,7 @@ struct multi_threaded {
  * `experimental::channel` is to its `experimental::concurrent_channel`.
  */
 struct single_threaded {
+  /// A lock that locks nothing.
   struct mutex {
     void lock() noexcept {}
     void unlock() noexcept {}
@@ -64,11 +66,13 @@ struct single_threaded {
   // One context may run channels that live in different strands.
   using context_mutex = multi_threaded::context_mutex;
 
+  /// The one U of this thread.
   template <class U>
   static U& of_this_thread() noexcept {
     return multi_threaded::of_this_thread<U>();
   }
 
+  /// What the library uses of `std::atomic`, with a plain variable.
   template <class U>
   class atomic {
    public:
@@ -107,6 +111,7 @@ struct single_threaded {
     U value_{};
   };
 
+  /// Does nothing: there is no other thread.
   static void yield() noexcept {}
 };
 

@@ -57,6 +57,7 @@ namespace sluice {
  */
 template <class Executor = boost::asio::any_io_executor>
 struct use_awaitable_t {
+  /// Constructs the token; `use_awaitable` is one.
   constexpr use_awaitable_t() noexcept = default;
 
   /// An executor type that carries this token as its default.

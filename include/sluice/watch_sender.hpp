@@ -263,6 +263,7 @@ class weak_watch_sender {
   /// Constructs a handle that knows no watch.
   weak_watch_sender() = default;
 
+  /// Knows the watch that `tx` belongs to.
   weak_watch_sender(const watch_sender<T, Executor, Threading>& tx)
       : state_(detail::channel_access::state(tx)) {
     executor_.assign(detail::channel_access::executor(tx).get());

@@ -67,8 +67,8 @@ asio::awaitable<void> follow_and_count(sluice::broadcast_receiver<quote> rx) {
       warn(rx.missed());  // and go on with the oldest one that is held
     else if (latest)
       show(*latest);
-    else if (!ec)
-      co_return;  // the end
+    else
+      co_return;  // the end, or another error
   }
 }
 // end::lagging[]

@@ -6,14 +6,10 @@
 #include <sluice.hpp>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -112,62 +108,6 @@ BOOST_AUTO_TEST_CASE(the_newest_samples_displace_the_oldest) {
 struct job {
   int size = 0;
 };
-
-std::atomic<int> done{0};
-
-void process(const job& next) {
-  done += next.size;
-}
-
-// tag::workers[]
-asio::awaitable<void> work(sluice::receiver<job> jobs) {
-  while (auto next = co_await jobs.async_receive()) process(*next);
-}
-
-void start_workers(asio::thread_pool& pool, const sluice::receiver<job>& jobs, int how_many) {
-  for (int i = 0; i < how_many; ++i) asio::co_spawn(pool, work(jobs), asio::detached);
-}
-// end::workers[]
-
-BOOST_AUTO_TEST_CASE(each_job_goes_to_one_of_the_workers) {
-  asio::thread_pool pool(2);
-  {
-    auto [tx, rx] = sluice::make_channel<job>(pool, 128);
-    start_workers(pool, rx, 3);
-    for (int i = 1; i <= 100; ++i) BOOST_TEST(!tx.try_send(job{i}));
-  }
-  pool.join();
-  BOOST_TEST(done == 5050);
-}
-
-// tag::reply[]
-struct question {
-  int number = 0;
-  sluice::sender<int> reply;
-};
-
-asio::awaitable<std::optional<int>> ask(sluice::sender<question> questions, int number) {
-  auto [reply, answer] = sluice::make_channel<int>(questions.get_executor(), 1);
-  question asked{number, std::move(reply)};
-  co_await questions.async_send(std::move(asked));
-  co_return co_await answer.async_receive();  // empty if the question was dropped unanswered
-}
-// end::reply[]
-
-BOOST_AUTO_TEST_CASE(a_reply_comes_back_or_its_end_does) {
-  asio::io_context context;
-  auto [tx, rx] = sluice::make_channel<question>(context, 8);
-  spawn(context, [](sluice::receiver<question> questions) -> asio::awaitable<void> {
-    while (auto next = co_await questions.async_receive()) {
-      if (next->number == 13) continue;
-      BOOST_TEST(!next->reply.try_send(next->number * 2));
-    }
-  }(std::move(rx)));
-  run(context, [](sluice::sender<question> questions) -> asio::awaitable<void> {
-    BOOST_TEST((co_await ask(questions, 21) == 42));
-    BOOST_TEST((co_await ask(questions, 13) == std::nullopt));
-  }(std::move(tx)));
-}
 
 // tag::rendezvous[]
 asio::awaitable<void> hand_over(sluice::sender<job> jobs, job urgent) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE doc_faults
 
-// What the page about completion says of what fails. (Each function with each fault is tested in
+// What the page about errors says of what fails. (Each function with each fault is tested in
 // test/conformance.)
 
 #include "support/tracked_allocator.hpp"

@@ -3,10 +3,13 @@
 #
 # Reads the pages of doc/ as text, without Asciidoctor, and checks
 #   - that each code block is an excerpt from README.md, from a program in test/doc, or from an
-#     example, all of them tested;
+#     example, all of them tested, or says why it is not: in a line before it,
+#       // not compiled: REASON
 #   - that each excerpt is there, and that none has been forgotten;
+#   - that the code in the second column of a table is in a program, if a line before it says so:
+#       // here: test/doc/PROGRAM.cpp
 #   - that each rule a test is named after is explained;
-#   - that each test case that a page names is there;
+#   - that each test case, file and header that a page names is there;
 #   - that each page can be reached from each other one.
 #
 # Usage: pages.sh SOURCE-FOLDER
@@ -29,8 +32,34 @@ for page in doc/*.adoc; do
   while IFS= read -r problem; do
     complain "$page:$problem: this code is not an excerpt from a tested program"
   done < <(awk '
-    /^(----|\.\.\.\.)$/ { inside = !inside; next }
-    inside && !/^include::/ || /^```/ || /^    / { print NR }' "$page")
+    /^\/\/ not compiled: ./ { excused = 1; next }
+    /^(----|\.\.\.\.)$/ {
+      inside = !inside
+      if (!inside) excused = 0
+      next
+    }
+    inside && !/^include::/ && !excused { print NR }
+    !inside && !/^\[/ { excused = 0 }
+    /^```/ || (!inside && /^    /) { print NR }' "$page")
+
+  # The second cell of each row, piece by piece.
+  while IFS=$'\t' read -r file piece; do
+    grep -qF -- "$piece" "$file" || complain "$page: this is not in $file: $piece"
+  done < <(awk '
+    /^\/\/ here: / { file = $3; next }
+    file != "" && /^\|===$/ { if (inside) file = ""; inside = !inside; next }
+    file != "" && inside && /^$/ { cell = 0; next }
+    file != "" && inside {
+      if (/^\|/) ++cell
+      if (cell != 2) next
+      rest = $0
+      while (match(rest, /`[^`]+`/)) {
+        piece = substr(rest, RSTART + 1, RLENGTH - 2)
+        gsub(/^\+|\+$/, "", piece)
+        print file "\t" piece
+        rest = substr(rest, RSTART + RLENGTH)
+      }
+    }' "$page")
 
   # Asciidoctor takes what stands between two of these for something else.
   ! grep -n 'C++' "$page" >&2 || complain "$page: this has to be {cpp}"
@@ -87,6 +116,16 @@ while IFS=: read -r program case; do
   grep -qwF "$case" "${file/test\/test/test}" ||
     complain "a page names the case $case of the program $program, which is not there"
 done < <(cat doc/*.adoc | tr '\n' ' ' | grep -oE '`[a-z0-9_]+`: `[A-Za-z0-9_]+`' | tr -d '\` ')
+
+# --- Files ----------------------------------------------------------------------------------------
+
+# A file of the sources that a page names is there. (Others may name what is made of them.)
+while read -r file; do
+  [ -e "$file" ] || complain "a page names the file $file, which is not there"
+done < <(grep -hoE '`(include|test|example|doc)/[A-Za-z0-9_/.]+`' doc/*.adoc | tr -d '`' | sort -u)
+while read -r header; do
+  [ -e "include/$header" ] || complain "a page names the header <$header>, which is not there"
+done < <(grep -hoE '<sluice[a-z_/]*\.hpp>' doc/*.adoc | tr -d '<>' | sort -u)
 
 # --- Pages ----------------------------------------------------------------------------------------
 
