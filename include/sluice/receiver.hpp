@@ -227,8 +227,9 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
    * the loop. To catch it there, catch it in `f`, and return `false`.
    *
    * Per-operation cancellation: `terminal` and `partial` at any time, `total` only until the first
-   * message. No message is lost: one counts as taken when `f` is called with it, until then it
-   * keeps its place, and what is left when the loop stops is first for the next receiver.
+   * message. No message is lost: one counts as taken when `f` is called with it (also if `f` is a
+   * coroutine and there is no memory for its frame), until then it keeps its place, and what is
+   * left when the loop stops is first for the next receiver.
    *
    * Several messages are taken at a time (up to a kilobyte of them; by an awaitable `f` one), a
    * fair share if there are several receivers. After 128 it goes through the executor once.
@@ -321,6 +322,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
     template <class Handler>
     static void try_now(state_type* state, Handler&& handler) {
       using detail::core::outcome;
+      if (state != nullptr && !state->seems_receivable()) return;
       std::optional<T> value;
       const outcome seen = state ? state->try_receive(value) : outcome::closed;
       if (seen == outcome::success)

@@ -424,6 +424,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
     template <class Handler>
     static void try_now(state_type* state, Handler&& handler, T&& value) {
       using detail::core::outcome;
+      if (state != nullptr && !state->seems_sendable()) return;
       const outcome seen = state ? state->try_begin_send(value) : outcome::closed;
       if (seen != outcome::none) std::move(handler)(detail::to_error_code(seen));
     }

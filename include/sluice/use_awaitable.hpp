@@ -7,7 +7,7 @@
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 
 #include <sluice/detail/awaitable_operation.hpp>
-#include <sluice/detail/ready_path.hpp>
+#include <sluice/detail/handler_request.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>

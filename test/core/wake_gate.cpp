@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #define BOOST_TEST_MODULE wake_gate
 
-// The gate that a dying context waits at. First every short sequence of entering, leaving and
-// turning against a plain list of who is inside; then with threads.
+// Who keeps a state: references, and the gate that a dying context waits at. First every short
+// sequence of entering, leaving and turning against a plain list of who is inside; then with
+// threads.
 
 #include <sluice/detail/core/wake_gate.hpp>
 #include <sluice/threading.hpp>
@@ -23,7 +24,7 @@ using sluice::multi_threaded;
 using sluice::single_threaded;
 using sluice::detail::core::wake_gate;
 
-// Whoever is inside, by the number of its arrival, and where those wait who have turned the gate.
+// Whoever is inside, by the number of its arrival, and who has turned the gate and waits.
 class explorer {
  public:
   explicit explorer(std::size_t depth) { explore("", depth); }
@@ -32,6 +33,7 @@ class explorer {
   std::size_t turned = 0;
   std::size_t refused = 0;
   std::size_t waited = 0;
+  std::size_t last_of_all = 0;
 
  private:
   struct wake_up {
@@ -39,49 +41,53 @@ class explorer {
     std::size_t turns_before;  // how often the gate had been turned when it entered
   };
 
-  struct turner {
-    wake_gate<single_threaded>::turn_ticket ticket;
-    std::size_t turns_before;
-  };
-
-  // A letter for each step: e(nter), t(urn), and a digit for the one inside that leaves.
+  // A letter for each step: e(nter), t(urn), p(ass) by the one who has turned it, r(elease) of the
+  // only reference, and a digit for the one inside that leaves.
   void explore(const std::string& path, std::size_t depth) {
     wake_gate<single_threaded> gate;
     std::vector<wake_up> inside;
-    std::vector<turner> turners;
     std::size_t turns = 0;
+    bool is_turned = false;
+    bool is_referred_to = true;
     for (char step : path) {
+      bool last = false;
       if (step == 'e') {
         inside.push_back({gate.enter(), turns});
       } else if (step == 't') {
-        turner added{{}, turns};
-        // Only those of the turn before last, or earlier, may stand in the way.
-        bool free = true;
-        for (const wake_up& w : inside) free = free && w.turns_before == turns;
-        const bool did = gate.turn(added.ticket);
-        expect(did == free, path, "the gate turns exactly if the other phase is empty");
+        const bool did = gate.turn();
+        expect(did != is_turned, path, "the gate turns exactly if nobody who has turned it waits");
         ++(did ? turned : refused);
-        if (did) {
-          ++turns;
-          turners.push_back(added);
-        }
+        if (did) ++turns;
+        is_turned = true;
+      } else if (step == 'p') {
+        gate.end_turn();
+        is_turned = false;
+      } else if (step == 'r') {
+        last = gate.release();
+        is_referred_to = false;
       } else {
         const auto which = static_cast<std::ptrdiff_t>(step - '0');
-        gate.leave(inside[static_cast<std::size_t>(which)].phase);
+        last = gate.leave(inside[static_cast<std::size_t>(which)].phase);
         inside.erase(inside.begin() + which);
       }
-      for (const turner& t : turners) {
+      const bool is_over = !is_referred_to && inside.empty();
+      expect(last == is_over, path, "the last of all is told so, and nobody else");
+      last_of_all += last;
+      if (is_turned) {
         bool someone = false;
-        for (const wake_up& w : inside) someone = someone || w.turns_before <= t.turns_before;
+        for (const wake_up& w : inside) someone = someone || w.turns_before < turns;
         waited += someone;
-        expect(gate.passed(t.ticket) == !someone, path,
+        expect(gate.passed() == !someone, path,
                "passed exactly if all who had entered before have left");
       }
     }
     ++sequences;
-    if (depth == 0) return;
+    // What was the last of all has destroyed the state.
+    if (depth == 0 || (!is_referred_to && inside.empty())) return;
     explore(path + 'e', depth - 1);
     explore(path + 't', depth - 1);
+    if (is_turned && gate.passed()) explore(path + 'p', depth - 1);
+    if (is_referred_to) explore(path + 'r', depth - 1);
     for (std::size_t i = 0; i != inside.size(); ++i)
       explore(path + static_cast<char>('0' + i), depth - 1);
   }
@@ -100,15 +106,31 @@ BOOST_AUTO_TEST_CASE(who_turns_the_gate_waits_for_those_before_and_for_nobody_el
   BOOST_TEST(all.turned > 0u);
   BOOST_TEST(all.refused > 0u);
   BOOST_TEST(all.waited > 0u);
+  BOOST_TEST(all.last_of_all > 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_gate_nobody_stands_in_turns_as_often_as_one_likes) {
   wake_gate<multi_threaded> gate;
   for (int i = 0; i != 1000; ++i) {
-    wake_gate<multi_threaded>::turn_ticket ticket{};
-    BOOST_TEST_REQUIRE(gate.turn(ticket));
-    BOOST_TEST_REQUIRE(gate.passed(ticket));
+    BOOST_TEST_REQUIRE(gate.turn());
+    BOOST_TEST_REQUIRE(gate.passed());
+    gate.end_turn();
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_over_gets_no_reference_any_more) {
+  wake_gate<multi_threaded> gate;
+  BOOST_TEST(gate.add_reference_if_alive());
+  gate.add_reference();
+  BOOST_TEST(!gate.release());
+  BOOST_TEST(!gate.release());
+  const unsigned phase = gate.enter();
+  BOOST_TEST(!gate.release());
+  // A wake-up keeps the state as well.
+  BOOST_TEST(gate.add_reference_if_alive());
+  BOOST_TEST(!gate.leave(phase));
+  BOOST_TEST(gate.release());
+  BOOST_TEST(!gate.add_reference_if_alive());
 }
 
 // K5: nobody who entered before the gate was turned is inside any more when it has been passed, and
@@ -150,22 +172,22 @@ BOOST_AUTO_TEST_CASE(a_thread_that_has_passed_sees_all_that_was_done_before) {
 
   auto destroy = [&](std::size_t home) {
     for (std::size_t i = 0; i != turns_each; ++i) {
-      wake_gate<multi_threaded>::turn_ticket ticket{};
       for (bool turned = false; !turned;) {
         {
           std::lock_guard<std::mutex> lock(shared.mutex);
-          turned = shared.gate.turn(ticket);
+          turned = shared.gate.turn();
           if (turned) shared.exists[home] = false;
         }
         if (!turned) multi_threaded::yield();
       }
-      while (!shared.gate.passed(ticket)) multi_threaded::yield();
+      while (!shared.gate.passed()) multi_threaded::yield();
       // From here on the home is this thread's alone.
       for (std::size_t w = 0; w != wakers; ++w) {
         wrong.fetch_add(shared.done[home][w] != shared.begun[home][w]);
         shared.done[home][w] = shared.begun[home][w] = 0;
       }
       std::lock_guard<std::mutex> lock(shared.mutex);
+      shared.gate.end_turn();
       shared.exists[home] = true;
     }
   };

@@ -15,10 +15,14 @@
 // is private to Asio, and declare it ourselves, so that a release that has no such thing compiles as
 // well. There all operations suspend their coroutine, and nothing else changes.
 
-#include <sluice/detail/ready_path.hpp>
+#include <boost/asio/detail/config.hpp>
+
+#if defined(BOOST_ASIO_HAS_CO_AWAIT)
+
+#include <sluice/detail/handler_request.hpp>
 #include <sluice/error.hpp>
 
-#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -52,7 +56,7 @@ namespace asio = boost::asio;
 template <class... Args>
 class ready_handler {
  public:
-  using ready_path_type = ready_path;
+  using request_type = ready_path;
   using result_type = std::optional<std::tuple<Args...>>;
 
   explicit ready_handler(result_type& result) noexcept : result_(&result) {}
@@ -150,6 +154,30 @@ bool is_cancellable(Frame& frame) noexcept {
       .is_connected();
 }
 
+/// Resumes a coroutine. As long as there is one that was spawned, its executor has work.
+template <class Handler>
+class resuming_handler {
+ public:
+  explicit resuming_handler(Handler&& handler) noexcept : handler_(std::move(handler)) {}
+
+  template <class... Values>
+  void operator()(Values&&... values) {
+    std::move(handler_)(std::forward<Values>(values)...);
+  }
+
+  const Handler& handler() const noexcept { return handler_; }
+
+ private:
+  Handler handler_;
+};
+
+template <class Handler, class Default>
+struct associated_request<resuming_handler<Handler>, Default> {
+  using type = no_work;
+  static type get(const resuming_handler<Handler>&) noexcept { return {}; }
+  static type get(const resuming_handler<Handler>&, const Default&) noexcept { return {}; }
+};
+
 template <class Executor, class Signature, class Initiation, class... Arguments>
 class awaitable_operation;
 
@@ -178,6 +206,20 @@ class [[nodiscard]] awaitable_operation<Executor, void(Args...), Initiation, Arg
         [&](Arguments&... arguments) {
           return asio::async_initiate<CompletionToken, void(Args...)>(std::move(initiation_), other,
                                                                       std::move(arguments)...);
+        },
+        arguments_);
+  }
+
+  template <class Handler>
+  static constexpr bool can_call = std::is_invocable_v<std::decay_t<Handler>, Args...>;
+
+  /// Begins the operation for a coroutine that is suspended.
+  template <class Handler>
+  void begin(Handler&& handler) && {
+    std::apply(
+        [&](Arguments&... arguments) {
+          std::move(initiation_)(resuming_handler<Handler>(std::move(handler)),
+                                 std::move(arguments)...);
         },
         arguments_);
   }
@@ -225,7 +267,11 @@ class suspended_operation {
 
   template <BOOST_ASIO_COMPLETION_TOKEN_FOR(typename Operation::signature) CompletionToken>
   auto operator()(CompletionToken&& token) && {
-    return std::move(*operation_)(std::forward<CompletionToken>(token));
+    // Asio also asks what the operation would return for some token, and never calls that.
+    if constexpr (Operation::template can_call<CompletionToken>)
+      std::move(*operation_).begin(std::forward<CompletionToken>(token));
+    else
+      return std::move(*operation_)(std::forward<CompletionToken>(token));
   }
 
  private:
@@ -315,6 +361,21 @@ auto operator&&(A&& a, B&& b)
 
 }  // namespace sluice::detail
 
+namespace boost::asio {
+
+template <template <class, class> class Associator, class Handler, class Default>
+struct associator<Associator, sluice::detail::resuming_handler<Handler>, Default>
+    : Associator<Handler, Default> {
+  static auto get(const sluice::detail::resuming_handler<Handler>& h) noexcept {
+    return Associator<Handler, Default>::get(h.handler());
+  }
+  static auto get(const sluice::detail::resuming_handler<Handler>& h, const Default& d) noexcept {
+    return Associator<Handler, Default>::get(h.handler(), d);
+  }
+};
+
+}  // namespace boost::asio
+
 namespace boost::asio::detail {
 
 template <typename Signature, typename OwnExecutor, typename OwnSignature, typename Initiation,
@@ -338,5 +399,7 @@ class awaitable_async_op<
 };
 
 }  // namespace boost::asio::detail
+
+#endif  // defined(BOOST_ASIO_HAS_CO_AWAIT)
 
 #endif  // SLUICE_DETAIL_AWAITABLE_OPERATION_HPP

@@ -10,7 +10,7 @@
 #include <sluice/detail/core/state.hpp>
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/executor_holder.hpp>
-#include <sluice/detail/ready_path.hpp>
+#include <sluice/detail/handler_request.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -256,14 +256,14 @@ class handle_initiation {
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) const {
     using handler_type = std::decay_t<Handler>;
-    if constexpr (asks_for_ready_path<handler_type>) {
+    if constexpr (requests<handler_type, ready_path>) {
       tried_ = true;
       if constexpr (keeps) {
         if (!kept_) kept_.emplace(handle());
       }
     }
     from_handle([&](auto& state, std::uint64_t owner, auto& executor) {
-      if constexpr (asks_for_ready_path<handler_type>) {
+      if constexpr (requests<handler_type, ready_path>) {
         Start::try_now(state.get(), std::forward<Handler>(handler),
                        std::forward<Arguments>(arguments)...);
       } else {

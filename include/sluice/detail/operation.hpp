@@ -20,6 +20,7 @@
 #include <sluice/detail/context_service.hpp>
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/executor.hpp>
+#include <sluice/detail/handler_request.hpp>
 #include <sluice/detail/submission.hpp>
 #include <sluice/detail/work.hpp>
 
@@ -110,6 +111,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
  private:
+  static constexpr bool handler_has_work = requests<Handler, no_work>;
   static constexpr bool is_recycled = std::is_same_v<allocator_type, recycling_allocator<void>>;
 
   struct pending_memory {
@@ -217,8 +219,12 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   /// Counts as work on both executors, once if they are the same.
   void start_work() {
-    handler_work_.start(handler_executor_);
+    start_handler_work();
     if (io_executor_) io_work_.start(*io_executor_);
+  }
+
+  void start_handler_work() {
+    if constexpr (!handler_has_work) handler_work_.start(handler_executor_);
   }
 
   void end_work() noexcept {
@@ -246,7 +252,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       post_to(ex, memory, std::move(self));
     } else {
       const IoExecutor ex = io_executor();
-      handler_work_.start(handler_executor_);
+      start_handler_work();
       self.become(&operation::relay_function);
       post_to(ex, memory, std::move(self));
     }
@@ -259,11 +265,11 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       // A handler that is bound to an executor as well gets there from the immediate one.
       if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex)) {
         std::unique_ptr<operation, dropper> unsubmitted(this);
-        handler_work_.start(handler_executor_);
+        start_handler_work();
         unsubmitted.release();
         return execute_on_immediate(ex, &operation::relay_function);
       }
-      const work<handler_executor> own_work(std::move(handler_work_));
+      const auto own_work(std::move(handler_work_));
       return execute_on_immediate(ex, &operation::complete_function);
     }
 #endif
@@ -291,7 +297,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     posted self(*this, &operation::complete_function);
     const handler_executor ex = handler_executor_;
     const allocator_type memory = allocator();
-    const work<handler_executor> own_work(std::move(handler_work_));
+    const auto own_work(std::move(handler_work_));
     execute_on(ex, memory, std::move(self));
   }
 
@@ -417,7 +423,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   std::optional<IoExecutor> io_executor_;  // unless it is the same
   Handler handler_;
   bool one_context_ = false;
-  work<handler_executor> handler_work_;
+  std::conditional_t<handler_has_work, counted_elsewhere, work<handler_executor>> handler_work_;
   work<IoExecutor> io_work_;
   std::conditional_t<is_recycled, submission_buffer, no_buffer> buffer_;
 };

@@ -6,9 +6,9 @@
 // that it can be moved along, or borrowed.
 
 #include <sluice/detail/executor_holder.hpp>
+#include <sluice/detail/handler_request.hpp>
 #include <sluice/detail/initiation.hpp>
 #include <sluice/detail/operation.hpp>
-#include <sluice/detail/ready_path.hpp>
 #include <sluice/detail/select_order.hpp>
 #include <sluice/detail/select_step.hpp>
 #include <sluice/detail/select_try.hpp>
@@ -44,7 +44,7 @@ class select_initiation {
   template <class Handler, class Select>
   void operator()(Handler&& handler, Select&& select) const {
     using handler_type = std::decay_t<Handler>;
-    if constexpr (asks_for_ready_path<handler_type>) {
+    if constexpr (requests<handler_type, ready_path>) {
       using set = typename Holder::set_type;
       tried_ = true;
       if (is_turn_of_foreign()) return;

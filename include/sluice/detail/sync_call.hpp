@@ -14,8 +14,8 @@
 #include <sluice/detail/blocking_executor.hpp>
 #include <sluice/detail/completion_result.hpp>
 #include <sluice/detail/frame_arena.hpp>
+#include <sluice/detail/handler_request.hpp>
 #include <sluice/detail/in_place_slot.hpp>
-#include <sluice/detail/ready_path.hpp>
 #include <sluice/detail/running_here.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
@@ -192,7 +192,7 @@ class sync_call {
 template <class... Args>
 class look_handler {
  public:
-  using ready_path_type = ready_path;
+  using request_type = ready_path;
   using result_type = std::optional<std::tuple<Args...>>;
 
   explicit look_handler(result_type& result) noexcept : result_(&result) {}

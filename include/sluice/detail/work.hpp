@@ -74,6 +74,11 @@ class work<asio::any_io_executor> {
   asio::any_io_executor counted_;
 };
 
+/// In the place of work that somebody else counts.
+struct counted_elsewhere {
+  void reset() noexcept {}
+};
+
 }  // namespace sluice::detail
 
 #endif  // SLUICE_DETAIL_WORK_HPP

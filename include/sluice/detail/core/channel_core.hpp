@@ -28,6 +28,7 @@
 // - Not closed implies that a sender handle or a pending send exists, and a receiver handle.
 
 #include <sluice/detail/core/batch.hpp>
+#include <sluice/detail/core/observable.hpp>
 #include <sluice/detail/core/wait_state.hpp>
 
 #include <boost/system/error_code.hpp>
@@ -136,6 +137,12 @@ class channel_core : public wait_state<Threading> {
   }
 
   bool is_deserted(section&) const noexcept { return closed_; }
+
+  /// Whether it seems that a receive would find something, or the end; asked without the lock.
+  bool seems_receivable() const noexcept { return buffered_ != 0 || offered_ != 0 || closed_; }
+
+  /// Whether it seems that a send would not have to wait; asked without the lock.
+  bool seems_sendable() const noexcept { return buffered_ < capacity_ || closed_; }
 
   /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the
   /// lock may read it without, since it does not change any more.
@@ -353,7 +360,8 @@ class channel_core : public wait_state<Threading> {
       w.decide(outcome::aborted);
       w.stop.store(true, std::memory_order_relaxed);
     }
-    buffered_ = claimed_ = 0;
+    buffered_ = 0;
+    claimed_ = 0;
     close_now(error_code(), wakes);
   }
 
@@ -370,8 +378,8 @@ class channel_core : public wait_state<Threading> {
   }
 
   const std::size_t capacity_;
-  std::size_t buffered_ = 0;
-  std::size_t offered_ = 0;
+  observable<Threading, std::size_t> buffered_ = 0;
+  observable<Threading, std::size_t> offered_ = 0;
   std::size_t claimed_ = 0;
   std::size_t permits_ = 0;
   std::size_t sender_count_ = 1;
@@ -382,7 +390,7 @@ class channel_core : public wait_state<Threading> {
   wait_queue reservers_;  // reservations that have not been granted; at a rendezvous, offers
   wait_queue closers_;    // those who wait for the channel to close
   error_code reason_;
-  bool closed_ = false;
+  observable<Threading, bool> closed_ = false;
 
  private:
   void close_now(error_code reason, wake_list& wakes) noexcept {

@@ -427,7 +427,8 @@ class channel_state final : public channel_core<Threading> {
       base::claimed_ += b.claimed;
       return take(1, sink, s);
     }
-    std::size_t most = returned_.empty() ? base::buffered_ : returned_.front().size();
+    std::size_t most = base::buffered_;
+    if (!returned_.empty()) most = returned_.front().size();
     if (most > batch<T>::slots) most = batch<T>::slots;
     if (count > most) count = most;
     // Only the order of places matters, so what was received alone since has none.

@@ -2,8 +2,8 @@
 #ifndef SLUICE_DETAIL_CORE_STATE_HPP
 #define SLUICE_DETAIL_CORE_STATE_HPP
 
-// What the states of all primitives have in common: a reference count for their memory, one lock,
-// the gate for wake-ups, and the list of contexts (sites) whose destruction they have to hear of.
+// What the states of all primitives have in common: one lock, the gate, which counts who keeps the
+// memory, and the list of contexts (sites) whose destruction they have to hear of.
 //
 // Rules that hold for every state:
 // - A `section` is the only way to the lock. Waiters are put on its wake list inside and are woken
@@ -11,7 +11,7 @@
 // - A section that wakes somebody keeps the state alive until all are woken.
 // - Lock order: the registry of a context before the lock of a state.
 //
-// `sites_`, `evictions_` and the gate are protected by the lock; `references_` counts by itself.
+// `sites_` and `evictions_` are protected by the lock; the gate says what of it is.
 
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/core/wake_gate.hpp>
@@ -111,9 +111,8 @@ class state : public evictable {
       locked_ = false;
       if (!wakes.empty()) {
         // What is woken may run at once, on another thread or on an inline executor, and may give
-        // up the last handle; so the state is kept until the gate is left.
-        state_.add_reference();
-        phase_ = state_.gate_.enter();
+        // up the last handle; the state is kept until the gate is left.
+        phase_ = state_.enter_gate();
       }
       state_.mutex_.unlock();
     }
@@ -136,8 +135,7 @@ class state : public evictable {
       current = current_wake_ups{&state_, &wakes, &outer};
       wakes.wake_all();
       current = outer;
-      state_.gate_.leave(phase_);
-      state_.release();
+      state_.leave_gate(phase_);
     }
 
     state& state_;
@@ -146,14 +144,14 @@ class state : public evictable {
   };
 
   state() noexcept
-      : evictable(
-            [](evictable& e) noexcept { return static_cast<state&>(e).reference_if_alive(); }) {}
+      : evictable([](evictable& e) noexcept {
+          return static_cast<state&>(e).gate_.add_reference_if_alive();
+        }) {}
 
-  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void add_reference() noexcept { gate_.add_reference(); }
 
   void release() noexcept final {
-    // Acquire and release: everything done through any reference happens before the destruction.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (gate_.release()) delete this;
   }
 
   /// Adds a site unless its context is known already.
@@ -169,9 +167,9 @@ class state : public evictable {
   void evict(const void* home) noexcept final {
     eviction own(home, wake_ups_of_this_thread());
     std::unique_ptr<site> gone;
-    typename wake_gate<Threading>::turn_ticket ticket{};
-    while (!try_evict(own, gone, ticket)) Threading::yield();
-    while (!gate_.passed(ticket)) Threading::yield();
+    while (!try_evict(own, gone)) Threading::yield();
+    while (!gate_.passed()) Threading::yield();
+    end_turn();
     while (waiter* w = next_to_drop(own)) w->drop();
     while (!try_end(own)) Threading::yield();
   }
@@ -200,27 +198,18 @@ class state : public evictable {
 
   /// Keeps contexts alive between two sections of one waiter that goes back to wait.
   unsigned enter_gate() noexcept { return gate_.enter(); }
-  void leave_gate(unsigned phase) noexcept { gate_.leave(phase); }
+  void leave_gate(unsigned phase) noexcept {
+    if (gate_.leave(phase)) delete this;
+  }
 
  private:
   static current_wake_ups& wake_ups_of_this_thread() noexcept {
     return Threading::template of_this_thread<current_wake_ups>();
   }
 
-  bool reference_if_alive() noexcept {
-    unsigned count = references_.load(std::memory_order_relaxed);
-    while (count != 0) {
-      if (references_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed,
-                                            std::memory_order_relaxed))
-        return true;
-    }
-    return false;
-  }
-
-  bool try_evict(eviction& own, std::unique_ptr<site>& gone,
-                 typename wake_gate<Threading>::turn_ticket& ticket) noexcept {
+  bool try_evict(eviction& own, std::unique_ptr<site>& gone) noexcept {
     section s(*this);
-    if (!gate_.turn(ticket)) return false;
+    if (!gate_.turn()) return false;
     for (std::unique_ptr<site>* place = &sites_; *place; place = &(*place)->next_) {
       if ((*place)->home_ != own.home) continue;
       gone = std::move(*place);
@@ -230,6 +219,11 @@ class state : public evictable {
     own.next = std::exchange(evictions_, &own);
     collect(own.home, own.taken, s);
     return true;
+  }
+
+  void end_turn() noexcept {
+    section s(*this);
+    gate_.end_turn();
   }
 
   /// A waiter that lives in the context, whoever has taken it away. Null when none is left.
@@ -260,7 +254,6 @@ class state : public evictable {
   }
 
   typename Threading::mutex mutex_;
-  typename Threading::template atomic<unsigned> references_{1u};
   wake_gate<Threading> gate_;
   std::unique_ptr<site> sites_;
   eviction* evictions_ = nullptr;  // those under way

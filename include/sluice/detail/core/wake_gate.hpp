@@ -2,63 +2,92 @@
 #ifndef SLUICE_DETAIL_CORE_WAKE_GATE_HPP
 #define SLUICE_DETAIL_CORE_WAKE_GATE_HPP
 
+// Who keeps the memory of a state: references, and wake-ups that are under way.
+//
 // Between unlocking and the end of a wake-up a waiter is in no queue, yet its executor is about to
 // be used. A context that is being destroyed has to wait for such wake-ups, and only for those that
 // began before it took its own waiters away; others may go on for ever.
 //
 // So wake-ups are counted in two phases. Who destroys a context turns the gate to the other phase
-// and waits until everybody of the old one has left. A phase is entered again only when it is
-// empty.
+// and waits until everybody of the old one has left. Until it has seen that, nobody else turns the
+// gate, so a phase is entered again only when it is empty.
 //
-// `phase_` and `entered_` are protected by the lock of the state; `left_` counts without it.
+// One word counts all of them, so that a wake-up costs one atomic instruction at each end. `phase_`
+// and `turned_` are protected by the lock of the state.
 
 #include <atomic>
+#include <cstdint>
 
 namespace sluice::detail::core {
 
 template <class Threading>
 class wake_gate {
  public:
-  /// Begins a wake-up; the lock is held. Returns what leave() has to be given.
+  void add_reference() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// True if that was the last of all.
+  bool release() noexcept {
+    // Acquire and release: everything done through any reference happens before the destruction.
+    return count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+
+  /// False if nobody is left; then another thread may be destroying the state right now.
+  bool add_reference_if_alive() noexcept {
+    std::uint64_t count = count_.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed,
+                                       std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+
+  /// Begins a wake-up, which keeps the state as a reference does; the lock is held. Returns what
+  /// leave() has to be given.
   unsigned enter() noexcept {
-    ++entered_[phase_];
+    count_.fetch_add(one_in(phase_), std::memory_order_relaxed);
     return phase_;
   }
 
-  /// Ends a wake-up; no lock is needed.
-  void leave(unsigned phase) noexcept {
-    // Release: what the wake-up did happens before the destruction that waits in passed().
-    left_[phase].fetch_add(1, std::memory_order_release);
+  /// Ends a wake-up; no lock is needed. True if that was the last of all.
+  bool leave(unsigned phase) noexcept {
+    // Release: what the wake-up did happens before the destruction that waits in passed(). Acquire
+    // as in release().
+    return count_.fetch_sub(one_in(phase), std::memory_order_acq_rel) == one_in(phase);
   }
 
-  /// Where a destroying thread waits: everything that entered `phase` before it turned the gate.
-  struct turn_ticket {
-    unsigned phase;
-    unsigned entered;
-  };
-
-  /// Turns the gate; the lock is held. False while the other phase still has somebody inside.
-  bool turn(turn_ticket& ticket) noexcept {
-    unsigned other = 1 - phase_;
-    if (left_[other].load(std::memory_order_acquire) != entered_[other]) return false;
-    ticket = {phase_, entered_[phase_]};
-    phase_ = other;
+  /// Turns the gate; the lock is held. False while somebody who has turned it still waits.
+  bool turn() noexcept {
+    if (turned_) return false;
+    turned_ = true;
+    phase_ = static_cast<unsigned char>(1 - phase_);
     return true;
   }
 
-  /// True when everybody the ticket stands for has left; no lock is needed.
-  bool passed(const turn_ticket& ticket) const noexcept {
-    // Acquire: pairs with leave(). The difference survives a wrap-around of the counters.
-    unsigned left = left_[ticket.phase].load(std::memory_order_acquire);
-    return static_cast<int>(left - ticket.entered) >= 0;
+  /// For the one who has turned it: true when everybody who was inside then has left. Needs no
+  /// lock, since nobody else turns the gate meanwhile.
+  bool passed() const noexcept {
+    // Acquire: pairs with leave().
+    return in(1u - phase_, count_.load(std::memory_order_acquire)) == 0;
   }
 
- private:
-  using counter = typename Threading::template atomic<unsigned>;
+  /// Lets others turn it, after it has been passed; the lock is held.
+  void end_turn() noexcept { turned_ = false; }
 
-  counter left_[2] = {0u, 0u};
-  unsigned entered_[2] = {0u, 0u};
-  unsigned phase_ = 0;
+ private:
+  // References are counted in the lower half. Of wake-ups there is one on each thread, and as many
+  // more as executors that run inline have nested: far less than 65,536.
+  static constexpr unsigned shift_of(unsigned phase) noexcept { return 32 + 16 * phase; }
+  static constexpr std::uint64_t one_in(unsigned phase) noexcept {
+    return std::uint64_t{1} << shift_of(phase);
+  }
+  static constexpr std::uint64_t in(unsigned phase, std::uint64_t count) noexcept {
+    return (count >> shift_of(phase)) & 0xffff;
+  }
+
+  typename Threading::template atomic<std::uint64_t> count_{std::uint64_t{1}};
+  unsigned char phase_ = 0;
+  bool turned_ = false;
 };
 
 }  // namespace sluice::detail::core
