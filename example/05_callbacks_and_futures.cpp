@@ -59,13 +59,13 @@ class counter : public std::enable_shared_from_this<counter> {
 /// Adds up what comes, and answers when nothing more will come.
 void add_up(sluice::receiver<int> numbers, sluice::oneshot_sender<int> answer) {
   auto sum = std::make_shared<int>(0);
-  // The handler holds a receiver, too: without one nobody would receive any more.
-  numbers.async_for_each(
-      [sum](int number) { *sum += number; },
-      [sum, numbers, answer = std::move(answer)](sluice::error_code ec) mutable {
-        // If there is no answer its slot goes with this handler, and who waits for it is told.
-        if (!ec) static_cast<void>(answer.send(std::move(*sum)));
-      });
+  auto add = [sum](int number) { *sum += number; };
+  // Without the receiver that it holds nobody would receive any more. If it does not answer, the
+  // slot for the answer goes with it, and who waits there is told.
+  auto finish = [sum, numbers, answer = std::move(answer)](sluice::error_code ec) mutable {
+    if (!ec) static_cast<void>(answer.send(std::move(*sum)));
+  };
+  numbers.async_for_each(std::move(add), std::move(finish));
 }
 
 }  // namespace

@@ -88,10 +88,10 @@ void convert(const fs::path& from, const fs::path& to) {
   auto [blocks, blocks_read] = sluice::make_channel<std::string>(pool, blocks_between);
   auto [lines, lines_made] = sluice::make_channel<std::string>(pool, blocks_between);
   auto reader = asio::co_spawn(pool, read_blocks(from, std::move(blocks)), asio::use_future);
-  auto middle = asio::co_spawn(pool, transform(std::move(blocks_read), std::move(lines)),
-                               asio::use_future);
-  auto writer = asio::co_spawn(pool, write_lines(std::move(lines_made), unfinished),
-                               asio::use_future);
+  auto middle =
+      asio::co_spawn(pool, transform(std::move(blocks_read), std::move(lines)), asio::use_future);
+  auto writer =
+      asio::co_spawn(pool, write_lines(std::move(lines_made), unfinished), asio::use_future);
   pool.join();  // until all three have ended, well or not
   try {
     reader.get();
