@@ -9,8 +9,8 @@
 //     asio::use_future.
 //   - Who sends by callbacks begins the next send when the last one has been accepted, and so is
 //     held back by a full channel just as a coroutine is.
-//   - What waits for its own operations keeps itself alive by what its handlers hold. When it begins
-//     nothing more it goes, and its end of the channel with it.
+//   - What waits for its own operations keeps itself alive by what its handlers hold. When it
+//     begins nothing more it goes, and its end of the channel with it.
 //   - To do the same with each message takes one operation, async_for_each.
 //   - Who waits for a future runs nothing meanwhile. Others have to: here the thread of a pool.
 //
