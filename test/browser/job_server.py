@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSL-1.0
 #
-# Drives the page of the demo server, example/job_server, in a real Chromium; or takes its picture.
-# The option --help tells how.
+# Drives the page of the demo server, example/15_job_server, in a real Chromium; or takes its
+# picture. The option --help tells how.
 #
 # What a test waits for is looked for in the page, again and again, until it is there or
 # MOST_SECONDS are over. Nothing is expected within a time that a slow machine could miss. Each test

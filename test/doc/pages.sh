@@ -26,7 +26,7 @@ shown=$(mktemp)
 there=$(mktemp)
 trap 'rm -f "$shown" "$there"' EXIT
 
-pattern='^include::\.\./(README\.md|test/doc/[a-z_]+\.cpp|example/[a-z_]+/[a-z_]+\.cpp)\[tag=([a-z_]+)(,indent=0)?\]$'
+pattern='^include::\.\./(README\.md|test/doc/[a-z_]+\.cpp|example/[0-9a-z_]+(/[a-z_]+)?\.cpp)\[tag=([a-z_]+)(,indent=0)?\]$'
 for page in doc/*.adoc; do
   # A block of code is nothing but one excerpt.
   while IFS= read -r problem; do
@@ -66,14 +66,14 @@ for page in doc/*.adoc; do
 
   while IFS= read -r excerpt; do
     if [[ $excerpt =~ $pattern ]]; then
-      echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]}" >>"$shown"
+      echo "${BASH_REMATCH[1]} ${BASH_REMATCH[3]}" >>"$shown"
     else
       complain "$page: what kind of excerpt is $excerpt?"
     fi
   done < <(grep '^include::' "$page" || true)
 done
 
-for file in README.md test/doc/*.cpp example/*/*.cpp; do
+for file in README.md test/doc/*.cpp example/*.cpp example/*/*.cpp; do
   # Each excerpt begins and ends, and there is something in between.
   while read -r name; do echo "$file $name" >>"$there"; done < <(
     sed -n 's/.*tag::\([a-z_]*\)\[\].*/\1/p' "$file")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 #
-# Sets many clients on the demo server, example/job_server, all at once: wrk posts jobs as fast as
-# it can, others check every answer, and more of them do all that a client can do wrong. Those are
-# in clients.py; what wrk does is in jobs.lua. The option --help tells the rest.
+# Sets many clients on the demo server, example/15_job_server, all at once: wrk posts jobs as fast
+# as it can, others check every answer, and more of them do all that a client can do wrong. Those
+# are in clients.py; what wrk does is in jobs.lua. The option --help tells the rest.
 #
 # What has to hold, whatever the clients do:
 #   - who behaves gets the right answer to each job, be it that the server is too busy;

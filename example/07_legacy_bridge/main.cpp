@@ -2,10 +2,9 @@
 //
 // Old code with blocking threads around new code with coroutines: numbers the lines of its input.
 //
-//   legacy_bridge [FILE]      reads FILE, or standard input; a line  ?  asks for the figures so
-//   far,
-//                             a line  !  sets them back to nothing
-//   kill -TERM PID            reads no more, writes what it has read, and stops
+//   legacy_bridge [FILE]    reads FILE, or standard input; a line  ?  asks for the figures so far,
+//                           a line  !  sets them back to nothing
+//   kill -TERM PID          reads no more, writes what it has read, and stops
 //
 // What it teaches:
 //   - Plain threads hold ends of the same channels as coroutines, and block where those would wait.
