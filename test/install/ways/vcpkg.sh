@@ -15,6 +15,7 @@ echo "list(APPEND CMAKE_PREFIX_PATH $VCPKG_ROOT/installed)" \
 vcpkg install sluice --overlay-ports=sluice/doc/packaging/vcpkg
 # end::install[]
 is_installed "$VCPKG_ROOT/installed"
+[ -s "$VCPKG_ROOT/installed/share/sluice/copyright" ] || fail "there is no licence"
 
 # tag::use[]
 cmake -S consumer -B build \
