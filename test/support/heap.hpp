@@ -24,8 +24,7 @@ struct heap {
 
   /// Whether this allocation is to fail.
   static bool fails() noexcept {
-    if (countdown < 0) return false;
-    if (countdown-- != 0) return false;
+    if (countdown < 0 || countdown-- != 0) return false;
     if (stays_empty) countdown = 0;
     ++failures;
     return true;
