@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSL-1.0
 #
 # Reads the pages of doc/ as text, without Asciidoctor, and checks
-#   - that each code block is an excerpt from README.md, from a program in test/doc, from an example,
-#     or from a way to install the library, all of them tested;
+#   - that each code block is an excerpt from README.md, from a program in test/doc, from an
+#     example, or from a way to install the library, all of them tested;
 #   - that each excerpt is there, and that none has been forgotten;
 #   - that each rule a test is named after is explained;
 #   - that each test case that a page names is there;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# Takes the library into the project consumer/ in one of the ways that doc/installing.adoc shows: does
-# what a file in ways/ says, in a folder of its own that is the home of its user, too.
+# Takes the library into the project consumer/ in one of the ways that doc/installing.adoc shows:
+# does what a file in ways/ says, in a folder of its own that is the home of its user, too.
 #
 # Usage: consume.sh WAY SOURCE-FOLDER WORK-FOLDER
 #

@@ -2,7 +2,8 @@
 
 # The port for vcpkg. It installs the copy of the project in which it lies:
 #   vcpkg install sluice --overlay-ports=doc/packaging/vcpkg
-# Of changes to that copy vcpkg knows nothing as long as the version is the same: see --no-binarycaching.
+# Of changes to that copy vcpkg knows nothing as long as the version is the same; then it is told
+# --no-binarycaching.
 
 cmake_path(SET SOURCE_PATH NORMALIZE "${CMAKE_CURRENT_LIST_DIR}/../../../..")
 
