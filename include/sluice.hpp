@@ -16,6 +16,7 @@
 #include <sluice/sync_wait.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
+#include <sluice/version.hpp>
 #include <sluice/watch.hpp>
 #include <sluice/watch_receiver.hpp>
 #include <sluice/watch_sender.hpp>

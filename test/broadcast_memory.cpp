@@ -20,7 +20,6 @@
 #include <utility>
 
 using namespace support;
-using sluice::error;
 
 FLAVOUR_TEST_CASE(K3_in_the_steady_state_messages_allocate_nothing, broadcasts) {
   asio::io_context context;

@@ -27,7 +27,6 @@
 #include <utility>
 
 using namespace support;
-using sluice::error;
 
 namespace {
 

@@ -62,7 +62,7 @@ class crowd {
     for (std::size_t i = 0; i != crowd_size; ++i) {
       begin(handler(*this, i));
       places_.push_back(arena_.last());
-      neighbours_.push_back({i - 1, i + 1});
+      neighbours_.emplace_back(i - 1, i + 1);
     }
     gathering_ = false;
   }

@@ -527,7 +527,7 @@ BOOST_AUTO_TEST_CASE(D8_batches_come_back_in_the_order_of_their_messages) {
       asio::io_context contexts[3];
       auto [tx, rx] = sluice::make_unbounded_channel<message>(contexts[0]);
       std::vector<sluice::receiver<message>> ends;
-      for (auto& context : contexts) ends.push_back(rx.with_executor(context.get_executor()));
+      for (auto& context : contexts) ends.emplace_back(rx.with_executor(context.get_executor()));
       diary seen;
       std::vector<int> left;
       begin_sends(tx, 1, 40);

@@ -70,7 +70,7 @@ FLAVOUR_TEST_CASE(O1_random_histories_agree_with_the_reference, oneshots) {
         case 3:
           if (!expected.receiver_here) break;
           receives.push_back(begin_receive(rx));
-          words.push_back("waits");
+          words.emplace_back("waits");
           // Some are begun while the ones before have not run.
           if (random.coin()) settle();
           break;

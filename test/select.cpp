@@ -33,7 +33,6 @@ using namespace support;
 using sluice::error;
 using sluice::on_closed;
 using sluice::on_receive;
-using sluice::on_reserve;
 using sluice::on_send;
 
 // S1: exactly one case happens --------------------------------------------------------------------

@@ -44,7 +44,7 @@ std::vector<std::string> tokens_of(const std::string& text) {
       while (i < text.size() && is_word(text[i])) ++i;
       tokens.push_back(text.substr(begin, i - begin));
     } else if (text.compare(i, 2, "::") == 0) {
-      tokens.push_back("::");
+      tokens.emplace_back("::");
       i += 2;
     } else {
       if (!std::isspace(static_cast<unsigned char>(text[i]))) tokens.push_back({text[i]});

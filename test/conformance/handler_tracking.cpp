@@ -39,7 +39,7 @@ std::string written_by(F f) {
   close(before);
 
   std::string text;
-  std::rewind(file.get());
+  std::fseek(file.get(), 0, SEEK_SET);
   for (int c; (c = std::fgetc(file.get())) != EOF;) text += static_cast<char>(c);
   return text;
 }

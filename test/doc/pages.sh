@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSL-1.0
 #
 # Reads the pages of doc/ as text, without Asciidoctor, and checks
-#   - that each code block is an excerpt from README.md, from a program in test/doc, or from an
-#     example, all of them tested, or says why it is not: in a line before it,
+#   - that each code block is an excerpt from README.md, from a program in test/doc, from an example,
+#     or from a way to install the library, all of them tested, or says why it is not: in a line
+#     before it,
 #       // not compiled: REASON
 #   - that each excerpt is there, and that none has been forgotten;
 #   - that the code in the second column of a table is in a program, if a line before it says so:
@@ -26,7 +27,9 @@ shown=$(mktemp)
 there=$(mktemp)
 trap 'rm -f "$shown" "$there"' EXIT
 
-pattern='^include::\.\./(README\.md|test/doc/[a-z_]+\.cpp|example/[0-9a-z_]+(/[a-z_]+)?\.cpp)\[tag=([a-z_]+)(,indent=0)?\]$'
+files='README\.md|test/doc/[a-z_]+\.cpp|example/[0-9a-z_]+(/[a-z_]+)?\.cpp'
+files+='|test/install/consumer/CMakeLists\.txt|test/install/ways/[a-z0-9_]+\.sh'
+pattern="^include::\.\./($files)\[tag=([a-z_]+)(,indent=0)?\]$"
 for page in doc/*.adoc; do
   # A block of code is nothing but one excerpt.
   while IFS= read -r problem; do
@@ -73,7 +76,8 @@ for page in doc/*.adoc; do
   done < <(grep '^include::' "$page" || true)
 done
 
-for file in README.md test/doc/*.cpp example/*.cpp example/*/*.cpp; do
+for file in README.md test/doc/*.cpp example/*.cpp example/*/*.cpp \
+  test/install/consumer/CMakeLists.txt test/install/ways/*.sh; do
   # Each excerpt begins and ends, and there is something in between.
   while read -r name; do echo "$file $name" >>"$there"; done < <(
     sed -n 's/.*tag::\([a-z_]*\)\[\].*/\1/p' "$file")

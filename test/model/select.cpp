@@ -20,9 +20,7 @@
 
 using namespace model;
 using sluice::biased_select;
-using sluice::on_closed;
 using sluice::on_receive;
-using sluice::on_reserve;
 using sluice::on_send;
 
 namespace {

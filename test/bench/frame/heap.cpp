@@ -60,6 +60,7 @@ bench::heap_use bench::heap_now() noexcept {
 }
 
 extern "C" {
+// NOLINTBEGIN: the linker chooses these names.
 
 void* __wrap_malloc(std::size_t size) {
   return count(__real_malloc(size));
@@ -91,6 +92,7 @@ void __wrap_free(void* memory) {
   __real_free(memory);
 }
 
+// NOLINTEND
 }  // extern "C"
 
 // The array forms and those that do not throw call these.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include <sluice.hpp>
 #include <sluice/channel.hpp>
+#include <sluice/version.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -23,5 +23,5 @@ int main() {
     std::cerr << "42 was sent, but it was not received\n";
     return 1;
   }
-  std::cout << "received " << *received << '\n';
+  std::cout << "received " << *received << " with Sluice " SLUICE_VERSION_STRING "\n";
 }
