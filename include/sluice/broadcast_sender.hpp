@@ -328,7 +328,7 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
 
   // What is constructed already when this throws has been counted, and goes as any handle does.
   broadcast_sender(detail::core::state_ref<state_type> fresh, const Executor& ex)
-      : base(fresh, fresh->new_owner(), ex) {}
+      : base(fresh, state_type::first_owner, ex) {}
 
   static detail::core::state_ref<state_type> make_state(std::size_t capacity) {
     if (capacity == 0)

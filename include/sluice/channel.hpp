@@ -21,12 +21,10 @@ template <class T, class Executor, class Threading>
 std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>> open_channel(
     const Executor& ex, std::size_t capacity) {
   using state_type = core::channel_state<T, Threading>;
-  // A new state counts one sender, one receiver and one reference.
-  core::state_ref<state_type> state(new state_type(capacity));
-  std::uint64_t sending = state->new_owner();
-  std::uint64_t receiving = state->new_owner();
-  return {channel_access::make<sender<T, Executor, Threading>>(state, sending, ex),
-          channel_access::make<receiver<T, Executor, Threading>>(state, receiving, ex)};
+  // A new state counts one sender and one receiver.
+  return channel_access::make_pair<sender<T, Executor, Threading>,
+                                   receiver<T, Executor, Threading>>(
+      core::state_ref<state_type>(new state_type(capacity)), ex);
 }
 
 }  // namespace detail

@@ -300,12 +300,9 @@ template <class T, class Executor, class Threading>
 std::pair<oneshot_sender<T, Executor, Threading>, oneshot_receiver<T, Executor, Threading>>
 open_oneshot(const Executor& ex) {
   using state_type = core::oneshot_state<T, Threading>;
-  core::state_ref<state_type> state(new state_type);
-  auto shared = state;
-  return {channel_access::make<oneshot_sender<T, Executor, Threading>>(
-              std::move(shared), state_type::sending_owner, ex),
-          channel_access::make<oneshot_receiver<T, Executor, Threading>>(
-              std::move(state), state_type::receiving_owner, ex)};
+  return channel_access::make_pair<oneshot_sender<T, Executor, Threading>,
+                                   oneshot_receiver<T, Executor, Threading>>(
+      core::state_ref<state_type>(new state_type), ex);
 }
 
 }  // namespace detail

@@ -206,9 +206,7 @@ class watch_sender : public detail::watch_end<detail::sender_role, T, Executor, 
   watch_sender(made, const Executor& ex, T& initial)
       : watch_sender(
             detail::core::state_ref<state_type>(new state_type(std::in_place, std::move(initial))),
-            0, ex) {
-    this->owner_ = this->state_->new_owner();
-  }
+            state_type::first_owner, ex) {}
 
   watch_sender(detail::core::state_ref<state_type> counted, std::uint64_t owner,
                const Executor& ex) noexcept

@@ -694,7 +694,8 @@ class world {
           break;
         case being::promised:
           expect(a.current == core::stage::woken && a.queue != nullptr, "it is promised nothing");
-          expect(a.queue->size() == rules_.promised(), "how many have been promised something");
+          expect(static_cast<core::counting_queue*>(a.queue)->size() == rules_.promised(),
+                 "how many have been promised something");
           break;
         case being::busy:
           expect(false, "it takes one value at a time");

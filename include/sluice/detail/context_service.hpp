@@ -67,9 +67,13 @@ class context_site final : public core::site {
     block_cache::deallocate(memory, bytes);
   }
 
-  context_site(std::shared_ptr<registry_type> registry, core::evictable& state,
-               const void* home) noexcept
-      : core::site(home), registry_(std::move(registry)), state_(&state) {}
+  template <class State>
+  context_site(std::shared_ptr<registry_type> registry, State& state, const void* home) noexcept
+      : core::site(home),
+        registry_(std::move(registry)),
+        state_(&state),
+        try_reference_(
+            [](core::evictable& e) noexcept { return static_cast<State&>(e).try_reference(); }) {}
 
   ~context_site() override { registry_->remove(*this); }
 
@@ -78,6 +82,7 @@ class context_site final : public core::site {
 
   const std::shared_ptr<registry_type> registry_;
   core::evictable* const state_;
+  bool (*const try_reference_)(core::evictable&) noexcept;
   context_site* previous_ = nullptr;
   context_site* next_ = nullptr;
   bool linked_ = false;
@@ -128,7 +133,7 @@ void context_registry<Mutex>::shut_down() noexcept {
     unlink(*entry);
     core::evictable* state = entry->state_;
     const void* home = entry->home();
-    if (!state->try_reference()) continue;
+    if (!entry->try_reference_(*state)) continue;
     lock.unlock();
     state->evict(home);
     state->release();

@@ -95,7 +95,7 @@ class handle {
   }
 
   ~handle() {
-    if (state_) Role::remove(*state_);
+    if (state_ && !is_last_of_all()) Role::remove(*state_);
   }
 
   handle& operator=(const handle& other) {
@@ -131,6 +131,14 @@ class handle {
   template <class, class, class>
   friend class handle;
   friend struct channel_access;
+
+  /// Whether nobody is left who could notice that this handle goes: no other handle, no operation.
+  bool is_last_of_all() const noexcept {
+    if constexpr (std::is_base_of_v<core::evictable, State>)
+      return state_->is_held_once();
+    else
+      return false;
+  }
 
   template <class Other>
   void adopt_executor(const Other& other) {

@@ -29,6 +29,25 @@ struct channel_access {
     return Handle(std::move(counted), owner, ex);
   }
 
+  /// Becomes a handle where it is needed, which is then neither moved nor copied.
+  template <class Handle, class State>
+  struct unmade {
+    core::state_ref<State> state;
+    std::uint64_t owner;
+    const typename Handle::executor_type& executor;
+
+    operator Handle() && { return make<Handle>(std::move(state), owner, executor); }
+  };
+
+  /// The two ends of a state that nobody knows yet.
+  template <class First, class Second, class State>
+  static std::pair<First, Second> make_pair(core::state_ref<State> state,
+                                            const typename First::executor_type& ex) {
+    auto other = core::state_ref<State>::share_unshared(*state);
+    return {unmade<First, State>{std::move(other), State::first_owner, ex},
+            unmade<Second, State>{std::move(state), State::second_owner, ex}};
+  }
+
   template <class Permit, class State>
   static Permit make_permit(core::state_ref<State> state, std::size_t places) noexcept {
     return Permit(std::move(state), places);

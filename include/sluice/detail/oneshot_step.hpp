@@ -57,8 +57,9 @@ struct start_oneshot_receive {
   template <class State, class Handler>
   static void try_now(State* state, Handler&& handler) {
     using core::outcome;
+    if (state != nullptr && !state->seems_receivable()) return;
     std::optional<T> value;
-    outcome seen = state ? state->try_receive(value) : outcome::closed;
+    const outcome seen = state ? state->try_receive(value) : outcome::closed;
     if (seen != outcome::none)
       std::move(handler)(state ? error_code() : error_code(error::closed), std::move(value));
   }

@@ -116,6 +116,7 @@ struct start_watch_changed {
   static void try_now(State* state, Handler&& handler, const watch_cursor_ref<State>& cursor) {
     using core::outcome;
     if (state == nullptr) return std::move(handler)(error_code(error::closed), false);
+    if (!state->seems_changed(*cursor)) return;
     const outcome seen = state->try_changed(*cursor);
     if (seen != outcome::none) std::move(handler)(error_code(), seen == outcome::success);
   }

@@ -62,7 +62,7 @@ struct subscriber {
   std::uint64_t position = 0;
   std::uint64_t missed = 0;  // what the last gap was
   wait_queue waiting;
-  wait_queue woken;
+  counting_queue woken;
   bool attached = false;
   bool may_have_waiters = false;  // which list it is in
   bool left = false;              // receives of it have left, and may have left something behind

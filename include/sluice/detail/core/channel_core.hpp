@@ -146,7 +146,10 @@ class channel_core : public wait_state<Threading> {
 
   /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the
   /// lock may read it without, since it does not change any more.
-  error_code reason() const noexcept { return reason_; }
+  error_code reason() const noexcept {
+    return reason_category_ != nullptr ? error_code(reason_value_, *reason_category_)
+                                       : error_code();
+  }
 
   // Waiting -------------------------------------------------------------------------------------
 
@@ -257,6 +260,12 @@ class channel_core : public wait_state<Threading> {
  protected:
   explicit channel_core(std::size_t capacity) noexcept : capacity_(capacity) {}
 
+  /// Whether all of them hold, in one branch.
+  template <class... Conditions>
+  static constexpr bool all_of(Conditions... conditions) noexcept {
+    return (unsigned{conditions} & ...) != 0;
+  }
+
   std::size_t receivable() const noexcept { return buffered_ + offered_; }
   std::size_t promised() const noexcept { return base::woken_.size(); }
 
@@ -286,12 +295,12 @@ class channel_core : public wait_state<Threading> {
 
   /// Whether a value can be stored wherever there is a place, and that is all there is to do.
   bool is_quiet() const noexcept {
-    return senders_.empty() & reservers_.empty() & receivers_.empty() & (claimed_ == 0) &
-           (permits_ == 0) & !closed_;
+    return all_of(senders_.empty(), reservers_.empty(), receivers_.empty(), claimed_ == 0,
+                  permits_ == 0, !closed_);
   }
 
   /// Whether nobody waits for a place.
-  bool is_line_empty() const noexcept { return senders_.empty() & reservers_.empty(); }
+  bool is_line_empty() const noexcept { return all_of(senders_.empty(), reservers_.empty()); }
 
   /// Whether a send that cannot wait may pass. At a rendezvous each waiting receive lends one
   /// place.
@@ -382,21 +391,23 @@ class channel_core : public wait_state<Threading> {
   observable<Threading, std::size_t> offered_ = 0;
   std::size_t claimed_ = 0;
   std::size_t permits_ = 0;
-  std::size_t sender_count_ = 1;
-  std::size_t receiver_count_ = 1;
   wait_queue receivers_;  // receives that have been promised nothing
-  wait_queue batches_;    // receives that pass on what they have
   wait_queue senders_;    // sends that have not been accepted
   wait_queue reservers_;  // reservations that have not been granted; at a rendezvous, offers
+  wait_queue batches_;    // receives that pass on what they have
   wait_queue closers_;    // those who wait for the channel to close
-  error_code reason_;
+  std::uint32_t sender_count_ = 1;
+  std::uint32_t receiver_count_ = 1;
+  const boost::system::error_category* reason_category_ = nullptr;
+  int reason_value_ = 0;
   observable<Threading, bool> closed_ = false;
 
  private:
   void close_now(error_code reason, wake_list& wakes) noexcept {
     if (closed_) return;
     closed_ = true;
-    reason_ = reason;
+    reason_value_ = reason.value();
+    reason_category_ = &reason.category();
     base::settle_all(senders_, outcome::closed, wakes);
     offered_ = 0;
     base::settle_all(reservers_, outcome::closed, wakes);

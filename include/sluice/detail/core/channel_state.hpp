@@ -162,8 +162,8 @@ class channel_state final : public channel_core<Threading> {
     section s(*this);
     auto sink = [&](T&& value) { out.emplace(std::move(value)); };
     // With nobody in line and nothing closed or given back, a free place makes nothing possible.
-    if (base::is_line_empty() & returned_.empty() & !base::closed_ &
-        (base::buffered_ > base::promised())) {
+    if (base::all_of(base::is_line_empty(), returned_.empty(), !base::closed_,
+                     base::buffered_ > base::promised())) {
       values_.pop(sink);
       --base::buffered_;
       return outcome::success;
@@ -357,7 +357,7 @@ class channel_state final : public channel_core<Threading> {
   /// Stores the value if there is nothing else to do, and nothing to be looked at. This is what
   /// most sends come to.
   bool store_quietly(T& value) noexcept {
-    if (!(base::is_quiet() & (base::buffered_ < base::capacity_)) || !values_.has_room())
+    if (!base::all_of(base::is_quiet(), base::buffered_ < base::capacity_) || !values_.has_room())
       return false;
     values_.push(std::move(value));
     ++base::buffered_;
@@ -422,7 +422,7 @@ class channel_state final : public channel_core<Threading> {
   void fill(batch<T>& b, std::size_t count, bool may_come_back, section& s) noexcept {
     auto sink = [&](T&& value) { b.push(std::move(value)); };
     if (base::buffered_ == 0) {
-      b.place = next_place_++;
+      b.place = base::take_number();
       b.claimed = may_come_back ? 1 : 0;
       base::claimed_ += b.claimed;
       return take(1, sink, s);
@@ -432,8 +432,7 @@ class channel_state final : public channel_core<Threading> {
     if (most > batch<T>::slots) most = batch<T>::slots;
     if (count > most) count = most;
     // Only the order of places matters, so what was received alone since has none.
-    b.place = returned_.empty() ? std::exchange(next_place_, next_place_ + count)
-                                : returned_.front().place;
+    b.place = returned_.empty() ? base::take_numbers(count) : returned_.front().place;
     b.claimed = count;
     base::claimed_ += count;
     for (; count != 0; --count) pop(sink);
@@ -485,7 +484,6 @@ class channel_state final : public channel_core<Threading> {
 
   value_queue<T> values_;
   returned_batches<T> returned_;
-  std::uint64_t next_place_ = 0;
 };
 
 }  // namespace sluice::detail::core

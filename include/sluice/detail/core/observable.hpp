@@ -41,7 +41,7 @@ class observable {
     return *this;
   }
 
-  observable& operator=(const observable&) = delete;
+  observable& operator=(const observable& other) noexcept { return *this = U(other); }
 
   // Only the one who holds the lock changes it, so these need not be atomic as a whole.
   observable& operator+=(U more) noexcept { return *this = static_cast<U>(*this + more); }

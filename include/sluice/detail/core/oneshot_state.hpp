@@ -17,6 +17,7 @@
 // Everything is protected by the lock of the state. Moving the value is the only user code that
 // runs under it, and cannot throw; a value that nobody will receive is destroyed after unlocking.
 
+#include <sluice/detail/core/observable.hpp>
 #include <sluice/detail/core/wait_state.hpp>
 
 #include <cstddef>
@@ -35,10 +36,6 @@ class oneshot_state final : public wait_state<Threading> {
  public:
   using typename base::section;
 
-  /// The numbers of the two handles. There are never others, so they need not be counted.
-  static constexpr std::uint64_t sending_owner = 1;
-  static constexpr std::uint64_t receiving_owner = 2;
-
   oneshot_state() noexcept {}
 
   ~oneshot_state() override {
@@ -52,7 +49,8 @@ class oneshot_state final : public wait_state<Threading> {
     section s(*this);
     if (sent_ || closed_) return outcome::closed;
     ::new (static_cast<void*>(std::addressof(value_))) T(std::move(value));
-    sent_ = full_ = true;
+    full_ = true;
+    sent_ = true;
     rebalance(s.wakes);
     return outcome::success;
   }
@@ -85,6 +83,9 @@ class oneshot_state final : public wait_state<Threading> {
   }
 
   // The receiver --------------------------------------------------------------------------------
+
+  /// Whether it seems that a receive would find the value, or the end; asked without the lock.
+  bool seems_receivable() const noexcept { return sent_ || closed_ || !sender_here_; }
 
   /// `none` if there is nothing yet, or if what there is has been promised to somebody.
   outcome try_receive(std::optional<T>& out) noexcept {
@@ -183,10 +184,10 @@ class oneshot_state final : public wait_state<Threading> {
   union {
     T value_;  // there is one if full_
   };
-  bool full_ = false;
-  bool sent_ = false;
-  bool closed_ = false;  // by the receiver, or because it has gone
-  bool sender_here_ = true;
+  observable<Threading, bool> full_ = false;
+  observable<Threading, bool> sent_ = false;
+  observable<Threading, bool> closed_ = false;  // by the receiver, or because it has gone
+  observable<Threading, bool> sender_here_ = true;
   bool receiver_here_ = true;
 };
 

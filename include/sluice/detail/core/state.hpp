@@ -43,12 +43,9 @@ class site {
 /// The side of a state that the registry of a context sees.
 class evictable {
  public:
+  evictable() = default;
   evictable(const evictable&) = delete;
   evictable& operator=(const evictable&) = delete;
-
-  /// Takes a reference unless the last one is gone already. Then another thread may be destroying
-  /// the state right now, so this must not be a virtual function.
-  bool try_reference() noexcept { return try_reference_(*this); }
 
   virtual void release() noexcept = 0;
 
@@ -59,13 +56,7 @@ class evictable {
   virtual void evict(const void* home) noexcept = 0;
 
  protected:
-  using referencer = bool (*)(evictable&) noexcept;
-
-  explicit evictable(referencer r) noexcept : try_reference_(r) {}
   ~evictable() = default;
-
- private:
-  const referencer try_reference_;
 };
 
 /// The wake-ups that this thread is in the middle of, so that a promise which is refused, and
@@ -143,15 +134,21 @@ class state : public evictable {
     bool locked_ = true;
   };
 
-  state() noexcept
-      : evictable([](evictable& e) noexcept {
-          return static_cast<state&>(e).gate_.add_reference_if_alive();
-        }) {}
+  state() = default;
 
   void add_reference() noexcept { gate_.add_reference(); }
+  void add_reference_unshared() noexcept { gate_.add_reference_unshared(); }
+
+  /// For somebody who has a reference: whether only a context that is going away can get another.
+  bool is_held_once() const noexcept { return gate_.is_held_once(); }
+
+  /// Takes a reference unless the last one is gone already. Then another thread may be destroying
+  /// the state right now, so this must not be a virtual function.
+  bool try_reference() noexcept { return gate_.add_reference_if_alive(); }
 
   void release() noexcept final {
-    if (gate_.release()) delete this;
+    // Without a site, no context can get a reference meanwhile.
+    if ((is_held_once() && sites_ == nullptr) || gate_.release()) delete this;
   }
 
   /// Adds a site unless its context is known already.
@@ -253,10 +250,10 @@ class state : public evictable {
     return true;
   }
 
-  typename Threading::mutex mutex_;
-  wake_gate<Threading> gate_;
   std::unique_ptr<site> sites_;
   eviction* evictions_ = nullptr;  // those under way
+  wake_gate<Threading> gate_;
+  typename Threading::mutex mutex_;
 };
 
 /// A counted reference to the memory of a state; it keeps nothing open.
@@ -268,6 +265,12 @@ class state_ref {
   state_ref() noexcept = default;
   /// Takes over a reference that has been counted.
   explicit state_ref(State* counted) noexcept : state_(counted) {}
+
+  /// Another reference to a state that nobody else knows yet.
+  static state_ref share_unshared(State& s) noexcept {
+    s.add_reference_unshared();
+    return state_ref(&s);
+  }
 
   static state_ref share(State* s) noexcept {
     if (s != nullptr) s->add_reference();

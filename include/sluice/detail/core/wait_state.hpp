@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace sluice::detail::core {
 
@@ -25,11 +26,9 @@ class wait_state : public state<Threading> {
  public:
   using typename state<Threading>::section;
 
-  /// A number that tells the operations of one handle from those of the others.
-  std::uint64_t new_owner() noexcept {
-    section s(*this);
-    return next_owner_++;
-  }
+  /// The numbers of the first two handles, if a state begins with two.
+  static constexpr std::uint64_t first_owner = 1;
+  static constexpr std::uint64_t second_owner = 2;
 
   /// What was decided for a waiter that came back. It has nothing to do with the state any more.
   outcome finish(waiter& w, bool& linked) noexcept {
@@ -114,13 +113,21 @@ class wait_state : public state<Threading> {
   /// happens now, to begin with passing on what they were promised.
   virtual void rebalance(wake_list& wakes) noexcept = 0;
 
-  std::uint64_t add_owner() noexcept { return next_owner_++; }
+  std::uint64_t add_owner() noexcept { return take_number(); }
+
+  /// Numbers grow, and so tell who was first. There is no zero.
+  std::uint64_t take_number() noexcept { return take_numbers(1); }
+
+  /// The first of so many numbers in a row.
+  std::uint64_t take_numbers(std::size_t count) noexcept {
+    return std::exchange(next_number_, next_number_ + count);
+  }
 
   /// Stands in line, if it may.
   started wait_in(wait_queue& queue, waiter& w) noexcept {
     if (!w.may_wait) return started::must_wait;
     if (!this->knows_homes_of(w)) return started::unknown_home;
-    w.order = next_order_++;
+    w.order = take_number();
     w.current = stage::waiting;
     queue.push_back(w);
     return started::waiting;
@@ -137,7 +144,7 @@ class wait_state : public state<Threading> {
 
   /// For a waiter that finds what it wants before it ever stood in line.
   void promise_first(waiter& w) noexcept {
-    w.order = next_order_++;
+    w.order = take_number();
     promise(w);
   }
 
@@ -163,7 +170,7 @@ class wait_state : public state<Threading> {
     while (!queue.empty()) settle(queue.pop_front(), result, wakes);
   }
 
-  wait_queue woken_;  // waiters that have been promised something
+  counting_queue woken_;  // waiters that have been promised something
 
  private:
   template <class Function>
@@ -206,8 +213,7 @@ class wait_state : public state<Threading> {
     if (any) rebalance(s.wakes);
   }
 
-  std::uint64_t next_order_ = 0;
-  std::uint64_t next_owner_ = 1;
+  std::uint64_t next_number_ = second_owner + 1;
 };
 
 }  // namespace sluice::detail::core

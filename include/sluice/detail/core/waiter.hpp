@@ -126,6 +126,7 @@ class waiter {
   bool begun = false;                         // part of what it is to do has been done
   std::atomic<bool> stop{false};              // it was cancelled while it was busy
   bool needs_homes = false;                   // its contexts must be registered even if it is ready
+  bool is_counted = false;                    // the queue it stands in is a counting one
   stage current = stage::idle;
   outcome fate = outcome::none;
 
@@ -142,8 +143,8 @@ class waiter {
 
 /// A line of waiters in the order of their arrival; leaving from anywhere takes constant time.
 /**
- * The first one's `previous` is the last one, so that a line is found by one pointer: there are
- * several in each channel.
+ * The first one's `previous` is the last one, so that a line is one pointer: there are several in
+ * each channel.
  */
 class wait_queue {
  public:
@@ -152,7 +153,6 @@ class wait_queue {
   wait_queue& operator=(const wait_queue&) = delete;
 
   bool empty() const noexcept { return first_ == nullptr; }
-  std::size_t size() const noexcept { return size_; }
   waiter* front() const noexcept { return first_; }
 
   void push_back(waiter& w) noexcept { insert_after(first_ ? first_->previous : nullptr, w); }
@@ -169,7 +169,16 @@ class wait_queue {
     insert_after(before, w);
   }
 
-  void erase(waiter& w) noexcept {
+  void erase(waiter& w) noexcept;
+
+  waiter& pop_front() noexcept {
+    waiter& w = *first_;
+    erase(w);
+    return w;
+  }
+
+ private:
+  void unlink(waiter& w) noexcept {
     if (&w == first_) {
       first_ = w.next;
       if (first_ != nullptr) first_->previous = w.previous;
@@ -179,16 +188,8 @@ class wait_queue {
     }
     w.previous = w.next = nullptr;
     w.queue = nullptr;
-    --size_;
   }
 
-  waiter& pop_front() noexcept {
-    waiter& w = *first_;
-    erase(w);
-    return w;
-  }
-
- private:
   void insert_after(waiter* before, waiter& w) noexcept {
     waiter* after = before ? before->next : first_;
     w.next = after;
@@ -202,12 +203,34 @@ class wait_queue {
       if (after != nullptr) after->previous = &w;
       first_ = &w;
     }
-    ++size_;
   }
 
   waiter* first_ = nullptr;
+};
+
+/// A line that knows how many stand in it. They enter it at its end only.
+class counting_queue : public wait_queue {
+ public:
+  std::size_t size() const noexcept { return size_; }
+
+  void push_back(waiter& w) noexcept {
+    wait_queue::push_back(w);
+    w.is_counted = true;
+    ++size_;
+  }
+
+ private:
+  friend class wait_queue;
+
   std::size_t size_ = 0;
 };
+
+inline void wait_queue::erase(waiter& w) noexcept {
+  unlink(w);
+  if (!w.is_counted) return;
+  w.is_counted = false;
+  --static_cast<counting_queue*>(this)->size_;
+}
 
 /// Waiters taken out of their queues under the lock, to be woken after unlocking.
 class wake_list {

@@ -25,6 +25,17 @@ class wake_gate {
  public:
   void add_reference() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
 
+  /// As add_reference(), while nobody else can know of the state.
+  void add_reference_unshared() noexcept {
+    count_.store(count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
+  /// For somebody who has a reference: whether nobody else has, and no wake-up is under way.
+  bool is_held_once() const noexcept {
+    // Acquire: pairs with release() and leave(), so that it also sees what they did before.
+    return count_.load(std::memory_order_acquire) == 1;
+  }
+
   /// True if that was the last of all.
   bool release() noexcept {
     // Acquire and release: everything done through any reference happens before the destruction.

@@ -17,6 +17,7 @@
 // - Without receivers nobody waits, and nobody is woken. Closed, or without receivers, closers_ is
 //   empty. Without senders it is closed.
 
+#include <sluice/detail/core/observable.hpp>
 #include <sluice/detail/core/wait_state.hpp>
 
 #include <atomic>
@@ -41,7 +42,7 @@ class watch_cursor {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  std::uint64_t seen = 0;      // a later version is a change
+  observable<Threading, std::uint64_t> seen = 0;  // a later version is a change
   std::uint64_t observed = 0;  // the latest version that was given out, seen or not
 
  private:
@@ -192,6 +193,11 @@ class watch_core : public wait_state<Threading> {
     return started::ready;
   }
 
+  /// Whether it seems that there is a change, or the end; asked without the lock.
+  bool seems_changed(const cursor_type& cursor) const noexcept {
+    return version_ != cursor.seen || closed_;
+  }
+
   /// Whether there is a change now. `none` if there is none yet.
   outcome try_changed(cursor_type& cursor) noexcept {
     section s(*this);
@@ -218,7 +224,8 @@ class watch_core : public wait_state<Threading> {
 
  protected:
   bool has_news(const waiter_type& w) const noexcept {
-    return closed_ || version_ != (w.tested != 0 ? w.tested : w.cursor->seen);
+    const std::uint64_t known = w.tested != 0 ? w.tested : std::uint64_t(w.cursor->seen);
+    return closed_ || version_ != known;
   }
 
   /// Ends a woken or decided waiter.
@@ -262,10 +269,10 @@ class watch_core : public wait_state<Threading> {
 
   bool is_abandoned() const noexcept { return sender_count_ == 0 && receiver_count_ == 0; }
 
-  std::uint64_t version_ = 1;
+  observable<Threading, std::uint64_t> version_ = 1;
   std::size_t sender_count_ = 1;
   std::size_t receiver_count_ = 0;
-  bool closed_ = false;
+  observable<Threading, bool> closed_ = false;
 
  private:
   outcome see(cursor_type& cursor) noexcept {

@@ -145,7 +145,7 @@ class watch_state final : public watch_core<Threading> {
   bool observe(cursor_type& cursor, const snapshot& seen) noexcept {
     if (cursor.observed > seen.version) return false;
     cursor.observed = seen.version;
-    cursor.seen = std::max(cursor.seen, seen.version);
+    cursor.seen = std::max<std::uint64_t>(cursor.seen, seen.version);
     return true;
   }
 
