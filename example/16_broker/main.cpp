@@ -42,8 +42,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <csignal>
@@ -113,9 +113,9 @@ void publish(const broker::options& chosen) {
   // Closing the channel ends the producer; what is in it goes to the server first. From then on a
   // second signal does what it does by default: it ends the process.
   asio::signal_set signals(context, SIGINT, SIGTERM);
-  auto close = [&signals, messages = sluice::weak_sender(messages)](sluice::error_code, int) {
+  auto close = [&signals, channel = sluice::weak_sender(messages)](sluice::error_code, int) {
     signals.clear();
-    messages.lock().close();
+    channel.lock().close();
   };
   signals.async_wait(std::move(close));
 
@@ -138,6 +138,7 @@ asio::awaitable<void> consume(sluice::receiver<broker::delivery> deliveries,
   asio::steady_timer work(co_await asio::this_coro::executor);
   broker::recent_ids done(100'000);
   std::uint64_t tries = 0;
+  std::uint64_t received = 0;
   while (auto next = co_await deliveries.async_receive()) {
     if (done.contains(next->id())) {
       say("again", next->id());
@@ -153,6 +154,7 @@ asio::awaitable<void> consume(sluice::receiver<broker::delivery> deliveries,
     say("received", next->id());
     done.add(next->id());
     next->acknowledge();  // when all is done, and not before
+    if (++received == chosen.count) break;
   }
 }
 // end::consume[]
@@ -165,9 +167,9 @@ void consume(const broker::options& chosen) {
   auto [stop, stopped] = sluice::make_channel<std::monostate>(context, 1);
 
   asio::signal_set signals(context, SIGINT, SIGTERM);
-  auto close = [&signals, stop = std::move(stop)](sluice::error_code, int) mutable {
+  auto close = [&signals, stop](sluice::error_code, int) mutable {
     signals.clear();
-    stop = {};
+    stop.close();
   };
   signals.async_wait(std::move(close));
 
@@ -193,9 +195,15 @@ int main(int count, char** words) {
     if (chosen.name.empty()) chosen.name = name_by_chance();
     chosen.subscriber.name = chosen.name;
     switch (chosen.role) {
-      case broker::options::side::none: std::cout << broker::help_text(); break;
-      case broker::options::side::publish: publish(chosen); break;
-      case broker::options::side::consume: consume(chosen); break;
+      case broker::options::side::none:
+        std::cout << broker::help_text();
+        break;
+      case broker::options::side::publish:
+        publish(chosen);
+        break;
+      case broker::options::side::consume:
+        consume(chosen);
+        break;
     }
     return 0;
   } catch (const broker::bad_option& problem) {

@@ -44,9 +44,7 @@ constexpr option_row table[] = {
        to.publisher.server.patience = to.subscriber.server.patience = time_of(text, 1);
      }},
     {"--stream", "NAME", "the stream, a key of the server (default messages)",
-     [](options& to, std::string_view text) {
-       to.publisher.stream = to.subscriber.stream = text;
-     }},
+     [](options& to, std::string_view text) { to.publisher.stream = to.subscriber.stream = text; }},
     {"--name", "NAME", "begins the ids of a publisher; tells consumers apart (default by chance)",
      [](options& to, std::string_view text) { to.name = text; }},
     {"--capacity", "N", "of the channel (default 16)",
@@ -57,16 +55,14 @@ constexpr option_row table[] = {
      }},
     {"--delay", "MS", "between two messages; for each message (default 0)",
      [](options& to, std::string_view text) { to.delay = time_of(text, 0); }},
+    {"--count", "N", "ends after so many messages, 0 for no end (default 0)",
+     [](options& to, std::string_view text) { to.count = number_of(text, 0); }},
     {"--limit", "N", "publish: waits while the stream is longer than this (default 1000)",
      [](options& to, std::string_view text) { to.publisher.limit = number_of(text, 1); }},
-    {"--count", "N", "publish: so many messages, 0 for no end (default 0)",
-     [](options& to, std::string_view text) { to.count = number_of(text, 0); }},
     {"--size", "BYTES", "publish: of a message (default 0)",
      [](options& to, std::string_view text) { to.size = number_of(text, 0); }},
     {"--unacknowledged", "N", "consume: so many messages without, at most (default 64)",
-     [](options& to, std::string_view text) {
-       to.subscriber.unacknowledged = number_of(text, 1);
-     }},
+     [](options& to, std::string_view text) { to.subscriber.unacknowledged = number_of(text, 1); }},
     {"--claim-after", "MS", "consume: takes over what is older than this (default 30000)",
      [](options& to, std::string_view text) { to.subscriber.claim_after = time_of(text, 1); }},
     {"--fail", "N", "consume: fails with each Nth message, 0 for none (default 0)",

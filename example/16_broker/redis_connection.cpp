@@ -55,8 +55,8 @@ void request::add(const std::vector<std::string_view>& words) {
     sizes.push_back(word.size());
   }
   char* command = nullptr;
-  const int size = redisFormatCommandArgv(&command, static_cast<int>(words.size()), begins.data(),
-                                          sizes.data());
+  const int size =
+      redisFormatCommandArgv(&command, static_cast<int>(words.size()), begins.data(), sizes.data());
   if (size < 0) throw std::bad_alloc();
   const std::unique_ptr<char, void (*)(char*)> owner(command, redisFreeCommand);
   bytes_.append(command, static_cast<std::size_t>(size));
@@ -93,10 +93,11 @@ asio::awaitable<error_code> redis_connection::connect(const std::string& address
   }
 
   const auto colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  const std::string port = colon == std::string::npos ? "6379" : address.substr(colon + 1);
   asio::ip::tcp::resolver resolver(socket_.get_executor());
-  const auto found = co_await resolver.async_resolve(
-      address.substr(0, colon), colon == std::string::npos ? "6379" : address.substr(colon + 1),
-      asio::redirect_error(asio::use_awaitable, ec));
+  const auto found =
+      co_await resolver.async_resolve(host, port, asio::redirect_error(asio::use_awaitable, ec));
   for (const auto& entry : found) {
     socket_.close(ec);
     co_await socket_.async_connect(stream_endpoint(entry.endpoint()),

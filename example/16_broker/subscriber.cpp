@@ -70,10 +70,9 @@ class subscription {
   asio::awaitable<void> acknowledge_all(sluice::receiver<receipt> receipts);
 
  private:
-  [[nodiscard]] bool is_wanted() const {
-    return !stop_.is_closed() && !deliveries_.is_closed();
-  }
+  [[nodiscard]] bool is_wanted() const { return !stop_.is_closed() && !deliveries_.is_closed(); }
   asio::awaitable<bool> pause(milliseconds duration);
+  asio::awaitable<replies> ask(const request& question, milliseconds longer);
   asio::awaitable<std::vector<entry>> ask_for(std::string_view after);
   asio::awaitable<std::vector<entry>> claim_abandoned();
   asio::awaitable<void> deliver(entry next);
@@ -83,9 +82,10 @@ class subscription {
   sluice::sender<receipt> receipts_;
   stop_receiver stop_;
   redis_server server_;
-  // What has been delivered and not settled: what the server knows to be with this consumer, and
-  // would give to it again after a new connection.
+  // What has been delivered, and what of it has been acknowledged since the server was last asked
+  // for messages: it may be in the answer all the same, and is not delivered again.
   std::set<std::string> in_hand_;
+  std::set<std::string> acknowledged_;
   // Where to go on looking for what others have abandoned, and when to begin anew.
   std::string claimed_ = "0-0";
   steady_clock::time_point next_claim_;
@@ -129,13 +129,18 @@ asio::awaitable<bool> subscription::pause(milliseconds duration) {
 }
 // end::pause[]
 
+asio::awaitable<replies> subscription::ask(const request& question, milliseconds longer) {
+  acknowledged_.clear();  // the server has forgotten it before it hears the question
+  return server_.ask(question, longer);
+}
+
 asio::awaitable<std::vector<entry>> subscription::ask_for(std::string_view after) {
   const auto count = std::to_string(how_.batch);
   const auto patience = std::to_string(how_.wait_for_message.count());
   request next;
   next.add({"XREADGROUP", "GROUP", how_.group, how_.name, "COUNT", count, "BLOCK", patience,
             "STREAMS", how_.stream, after});
-  const auto answers = co_await server_.ask(next, how_.wait_for_message);
+  const auto answers = co_await ask(next, how_.wait_for_message);
   if (answers.empty() || answers[0]->type == REDIS_REPLY_NIL) co_return std::vector<entry>();
   const auto streams = elements_of(*answers[0], 1);
   co_return read_entries(*elements_of(*streams[0], 2)[1]);
@@ -148,7 +153,7 @@ asio::awaitable<std::vector<entry>> subscription::claim_abandoned() {
   const auto count = std::to_string(how_.batch);
   request claim;
   claim.add({"XAUTOCLAIM", how_.stream, how_.group, how_.name, age, claimed_, "COUNT", count});
-  const auto answers = co_await server_.ask(claim);
+  const auto answers = co_await ask(claim, milliseconds(0));
   if (answers.empty()) co_return std::vector<entry>();
   const auto parts = elements_of(*answers[0], 2);
   claimed_ = text_of(*parts[0]);
@@ -158,7 +163,7 @@ asio::awaitable<std::vector<entry>> subscription::claim_abandoned() {
 
 // tag::deliver[]
 asio::awaitable<void> subscription::deliver(entry next) {
-  if (in_hand_.contains(next.number)) co_return;
+  if (in_hand_.contains(next.number) || acknowledged_.contains(next.number)) co_return;
   // Waits while too many are without an acknowledgement.
   auto place = co_await receipts_.async_reserve();
   in_hand_.insert(next.number);
@@ -196,7 +201,10 @@ asio::awaitable<void> subscription::acknowledge_all(sluice::receiver<receipt> re
       both.add({"EXEC"});
       co_await server.ask(both);
     }
-    for (const auto& each : batch) in_hand_.erase(each.entry);
+    for (auto& each : batch) {
+      in_hand_.erase(each.entry);
+      if (each.is_dealt_with) acknowledged_.insert(std::move(each.entry));
+    }
     batch.clear();
   }
 }
@@ -208,8 +216,8 @@ asio::awaitable<void> subscription::acknowledge_all(sluice::receiver<receipt> re
 asio::awaitable<void> subscribe(sluice::sender<delivery> deliveries, subscriber_settings how,
                                 stop_receiver stop) {
   using namespace asio::experimental::awaitable_operators;
-  auto [receipts, receipts_end] = sluice::make_channel<receipt>(
-      co_await asio::this_coro::executor, how.unacknowledged);
+  auto [receipts, receipts_end] =
+      sluice::make_channel<receipt>(co_await asio::this_coro::executor, how.unacknowledged);
   subscription here(std::move(deliveries), std::move(receipts), how, std::move(stop));
   co_await (here.deliver_all() && here.acknowledge_all(std::move(receipts_end)));
 }
