@@ -169,16 +169,18 @@ def slow(stage):
     consumer = stage.consume("c", batch=4, capacity=64, unacknowledged=8)
     server = stage.server
 
+    def has_looked(times):
+        length, pending = server.length(), server.pending()
+        check(length <= limit, f"there are {length} messages in the stream")
+        # Beyond its limit the consumer has one batch that was read, and one that is acknowledged.
+        check(pending <= 8 + 4 + 4, f"the consumer has {pending} messages")
+        return server.looks() >= times
+
     def stands_still():
         """The publisher has looked several times, and there was no room."""
         added, looks = server.added(), server.looks()
-        look_until("the publisher looks again", lambda: server.looks() >= looks + 5)
-        length = server.length()
-        check(length <= limit, f"there are {length} messages in the stream")
-        # Beyond its limit the consumer has one batch that was read, and one that is acknowledged.
-        pending = server.pending()
-        check(pending <= 8 + 4 + 4, f"the consumer has {pending} messages")
-        return added if server.added() == added and length > limit - batch else None
+        look_until("the publisher looks again", lambda: has_looked(looks + 5))
+        return added if server.added() == added and server.length() > limit - batch else None
 
     for received in (300, 600, 900, 1200, 1500):
         consumer.wait_for("received", received)
@@ -262,15 +264,17 @@ def failing(stage):
 # has places, and one batch that is being acknowledged.
 SMALL = {"batch": 4, "capacity": 8, "unacknowledged": 20}
 MOST_WITH_CONSUMER = 24
+# So slow that its channel is full when it is killed.
+SLOW = {**SMALL, "delay": 1}
 
 
 @scene
 def consumer_killed(stage):
     """What a dead consumer had in its hands goes to another one."""
     publisher = stage.publish("p", count=3000, limit=100)
-    for number, name in enumerate(("c", "d", "e")):
-        consumer = stage.consume(name, claim_after=300, **SMALL)
-        consumer.wait_for("received", 500)
+    for name in ("c", "d", "e"):
+        consumer = stage.consume(name, claim_after=300, **SLOW)
+        consumer.wait_for("received", 200)
         consumer.kill()
     consumer = stage.consume("f", claim_after=300, **SMALL)
     publisher.expect_end()
@@ -287,8 +291,8 @@ def consumer_back(stage):
     """A consumer that comes back under its name need not wait for what it had in its hands."""
     publisher = stage.publish("p", count=3000, limit=100)
     for _ in range(3):
-        consumer = stage.consume("c", **SMALL)
-        consumer.wait_for("received", 500)
+        consumer = stage.consume("c", **SLOW)
+        consumer.wait_for("received", 200)
         consumer.kill()
     consumer = stage.consume("c", **SMALL)
     publisher.expect_end()
