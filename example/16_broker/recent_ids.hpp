@@ -13,7 +13,6 @@
 
 namespace broker {
 
-// tag::recent_ids[]
 class recent_ids {
  public:
   explicit recent_ids(std::size_t most) : most_(most) {}
@@ -33,7 +32,6 @@ class recent_ids {
   std::unordered_set<std::string> known_;
   std::deque<std::string> in_order_;
 };
-// end::recent_ids[]
 
 }  // namespace broker
 

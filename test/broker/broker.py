@@ -253,7 +253,7 @@ def crowded(stage):
     other = stage.consume("d")
     look_until(
         "the rest is dealt with",
-        lambda: stage.server.length() == stage.server.pending() == 500 - len(other.told("received")),
+        lambda: stage.server.length() == stage.server.pending() == 500 - len(other.told("received"))
     )
     # Beyond the limit there is one batch that was read and not delivered.
     most = 8 + 4
@@ -386,7 +386,7 @@ def server_silent(stage):
 
 @scene
 def server_away(stage):
-    """A consumer can be stopped without a server; a publisher keeps what it has until there is one."""
+    """Without a server a consumer can be stopped; a publisher keeps what it has until it is back."""
     publisher = stage.publish("p", limit=100)
     consumer = stage.consume("c")
     consumer.wait_for("received", 500)

@@ -26,7 +26,7 @@ shown=$(mktemp)
 there=$(mktemp)
 trap 'rm -f "$shown" "$there"' EXIT
 
-pattern='^include::\.\./(README\.md|test/doc/[a-z_]+\.cpp|example/[a-z_]+/[a-z_]+\.cpp)\[tag=([a-z_]+)(,indent=0)?\]$'
+pattern='^include::\.\./(README\.md|test/doc/[a-z_]+\.cpp|example/[a-z0-9_]+/[a-z0-9_]+\.[ch]pp)\[tag=([a-z_]+)(,indent=0)?\]$'
 for page in doc/*.adoc; do
   # A block of code is nothing but one excerpt.
   while IFS= read -r problem; do
@@ -73,7 +73,7 @@ for page in doc/*.adoc; do
   done < <(grep '^include::' "$page" || true)
 done
 
-for file in README.md test/doc/*.cpp example/*/*.cpp; do
+for file in README.md test/doc/*.cpp example/*/*.[ch]pp; do
   # Each excerpt begins and ends, and there is something in between.
   while read -r name; do echo "$file $name" >>"$there"; done < <(
     sed -n 's/.*tag::\([a-z_]*\)\[\].*/\1/p' "$file")
