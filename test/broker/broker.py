@@ -386,7 +386,7 @@ def server_silent(stage):
 
 @scene
 def server_away(stage):
-    """Without a server a consumer can be stopped; a publisher keeps what it has until it is back."""
+    """Without a server a consumer can be stopped; a publisher keeps what it has."""
     publisher = stage.publish("p", limit=100)
     consumer = stage.consume("c")
     consumer.wait_for("received", 500)
