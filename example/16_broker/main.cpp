@@ -118,6 +118,7 @@ void publish(const broker::options& chosen) {
     channel.lock().close();
   };
   signals.async_wait(std::move(close));
+  say("started", chosen.name);
 
   asio::co_spawn(context, produce(std::move(messages), std::move(confirmations), chosen), rethrow);
   asio::co_spawn(context, tell_what_is_stored(std::move(confirmations_end), chosen.name), rethrow);
@@ -172,6 +173,7 @@ void consume(const broker::options& chosen) {
     stop.close();
   };
   signals.async_wait(std::move(close));
+  say("started", chosen.name);
 
   asio::co_spawn(consumer, consume(deliveries_end.with_executor(consumer.get_executor()), chosen),
                  rethrow);

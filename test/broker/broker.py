@@ -54,6 +54,7 @@ class Stage:
         for option, value in options.items():
             command += ["--" + option.replace("_", "-"), str(value)]
         self.sides.append(Side(command, self.folder))
+        self.sides[-1].wait_for("started", 1)  # before that a signal would end it
         return self.sides[-1]
 
     def publish(self, name, **options):
@@ -195,7 +196,7 @@ def slow(stage):
     # than were in the channel, in one batch under way, and in one of which it has still to tell.
     ahead = most_ahead = 0
     for line in publisher.lines:
-        ahead += {"sent": 1, "stored": -1}[line.split(" ", 1)[0]]
+        ahead += {"sent": 1, "stored": -1}.get(line.split(" ", 1)[0], 0)
         most_ahead = max(most_ahead, ahead)
     most = capacity + 2 * batch + 1
     check(most_ahead <= most, f"{most_ahead} messages were sent and not stored, not {most}")
@@ -529,6 +530,9 @@ def run_script(stage, *options):
 def check_script(stage, script, count):
     check(script.end() == 0, f"it ended badly: {script.complaints}")
     check(script.lines[-1] == "run: all has been dealt with", "it ended too early")
+    # The last lines are from its end; what the victims ended with is told further up.
+    for line in script.lines[-3:]:
+        check("has ended with status" not in line, f"it says: {line}")
     for number in range(1, count + 1):
         for verb in ("sent", "stored", "received"):
             found = any(line.endswith(f": {verb} order-{number}") for line in script.lines)

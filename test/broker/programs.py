@@ -210,7 +210,7 @@ class Server:
 
     def cli(self, *words, may_fail=False):
         result = subprocess.run(
-            ["redis-cli", "-s", "server.socket", *words],
+            ["redis-cli", "-e", "-s", "server.socket", *words],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -231,7 +231,8 @@ class Server:
 
     def pending(self):
         """How many messages are with consumers, and not acknowledged."""
-        return int(self.cli("XPENDING", "messages", "consumers").split("\n", 1)[0])
+        told = self.cli("XPENDING", "messages", "consumers", may_fail=True)
+        return int(told.split("\n", 1)[0] or 0)  # the group comes with the first consumer
 
     def looks(self):
         """How often it was asked for the length."""
