@@ -27,7 +27,7 @@ shown=$(mktemp)
 there=$(mktemp)
 trap 'rm -f "$shown" "$there"' EXIT
 
-files='README\.md|test/doc/[a-z_]+\.cpp|example/[0-9a-z_]+(/[a-z_]+)?\.cpp'
+files='README\.md|test/doc/[a-z_]+\.cpp|example/[0-9a-z_]+(/[0-9a-z_]+)?\.[ch]pp'
 files+='|test/install/consumer/CMakeLists\.txt|test/install/ways/[a-z0-9_]+\.sh'
 pattern="^include::\.\./($files)\[tag=([a-z_]+)(,indent=0)?\]$"
 for page in doc/*.adoc; do
@@ -76,7 +76,7 @@ for page in doc/*.adoc; do
   done < <(grep '^include::' "$page" || true)
 done
 
-for file in README.md test/doc/*.cpp example/*.cpp example/*/*.cpp \
+for file in README.md test/doc/*.cpp example/*.cpp example/*/*.[ch]pp \
   test/install/consumer/CMakeLists.txt test/install/ways/*.sh; do
   # Each excerpt begins and ends, and there is something in between.
   while read -r name; do echo "$file $name" >>"$there"; done < <(
