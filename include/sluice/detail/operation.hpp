@@ -111,7 +111,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
  private:
-  static constexpr bool handler_has_work = requests<Handler, no_work>;
+  static constexpr bool handler_has_work = counts_as_work<Handler>;
   static constexpr bool is_recycled = std::is_same_v<allocator_type, recycling_allocator<void>>;
 
   struct pending_memory {
