@@ -107,6 +107,8 @@ class mutex {
     if (stops_behind) stop_behind("has unlocked", object_.number());
   }
 
+  void threads_block() noexcept {}
+
   /// Whether threads stop behind an unlocking, too. What they do there belongs to themselves, if
   /// everything else is locked that has to be.
   inline static bool stops_behind = false;

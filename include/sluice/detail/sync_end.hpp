@@ -5,6 +5,7 @@
 // What the two blocking ends have in common: an end of a channel, and all of it that neither blocks
 // nor is asynchronous.
 
+#include <sluice/detail/initiation.hpp>
 #include <sluice/error.hpp>
 #include <sluice/threading.hpp>
 
@@ -62,7 +63,9 @@ class sync_end {
 
  protected:
   sync_end() = default;
-  explicit sync_end(End&& end) noexcept : end_(std::move(end)) {}
+  explicit sync_end(End&& end) noexcept : end_(std::move(end)) {
+    if (end_) channel_access::state(end_)->threads_block();
+  }
 
   End end_;
 

@@ -153,6 +153,9 @@ class state : public evictable {
     if ((is_held_once() && !had_site_) || gate_.release()) delete this;
   }
 
+  /// Says that threads block at one of the ends.
+  void threads_block() noexcept { mutex_.threads_block(); }
+
   /// Ends what a fruitless look began with enter_gate().
   void leave_gate(unsigned phase) noexcept {
     if (gate_.leave(phase)) delete this;
