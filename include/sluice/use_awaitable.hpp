@@ -31,8 +31,8 @@ namespace sluice {
  * converted, spawned by `asio::co_spawn`, and combined by Asio's `||` and `&&`. A function template
  * that wants to deduce the arguments of an `asio::awaitable` does not see that; call the operation
  * without arguments, and it returns one. Where it is asked whether a function returns an awaitable,
- * as by `asio::co_spawn` and `async_for_each`, write down what a lambda returns. Called with another
- * completion token an operation begins with that.
+ * as by `asio::co_spawn` and `async_for_each`, write down what a lambda returns. Called with
+ * another completion token an operation begins with that.
  *
  * A receive that is ready completes at once unless the coroutine can be cancelled and is still
  * being spawned, as a branch of `operator||` is at first, or has gone to another executor than its
