@@ -17,9 +17,9 @@ namespace sluice {
 /**
  * A policy names the lock and the atomic variables a channel is built from, what each thread has
  * for itself, and how a thread gives up its turn while it waits for another one to finish a few
- * instructions; a policy that has a parking mutex and its condition variable as well lets threads
- * block. Distinct handles of one channel: safe. One shared handle: safe, except while it is
- * assigned to, moved from or destroyed.
+ * instructions; a policy that also has a parking mutex, its condition variable, and the two ways to
+ * look again before a thread sleeps, lets threads block. Distinct handles of one channel: safe. One
+ * shared handle: safe, except while it is assigned to, moved from or destroyed.
  */
 struct multi_threaded {
   using mutex = detail::core::short_mutex;

@@ -30,15 +30,18 @@ namespace sluice {
  * takes no frame of its own. Where an `asio::awaitable` is wanted it becomes one: it can be
  * converted, spawned by `asio::co_spawn`, and combined by Asio's `||` and `&&`. A function template
  * that wants to deduce the arguments of an `asio::awaitable` does not see that; call the operation
- * without arguments, and it returns one. Called with another completion token it begins with that.
+ * without arguments, and it returns one. Where it is asked whether a function returns an awaitable,
+ * as by `asio::co_spawn` and `async_for_each`, write down what a lambda returns. Called with
+ * another completion token an operation begins with that.
  *
  * A receive that is ready completes at once unless the coroutine can be cancelled and is still
  * being spawned, as a branch of `operator||` is at first, or has gone to another executor than its
  * own: there an operation that took its message at once could lose the race afterwards, and the
  * message with it. Then it behaves as with `asio::use_awaitable`, and takes the message as the last
- * step before the coroutine goes on. (With releases of Asio in which a coroutine cannot tell whether
- * it has been suspended, one that can be cancelled must have waited for an operation of this library
- * last.) Sends, which are accepted when they are begun if they can be, go on at once everywhere.
+ * step before the coroutine goes on. (With releases of Asio in which a coroutine cannot tell
+ * whether it has been suspended, one that can be cancelled must have waited for an operation of
+ * this library last.) Sends, which are accepted when they are begun if they can be, go on at once
+ * everywhere.
  *
  * After 128 operations in a row that were ready, a thread goes through the executor once, so that a
  * busy channel cannot starve a timer.
@@ -47,9 +50,10 @@ namespace sluice {
  * is (as with Asio's I/O objects and their coroutines).
  *
  * It can be adapted, `asio::as_tuple(sluice::use_awaitable)` and
- * `asio::redirect_error(sluice::use_awaitable, ec)`, without losing any of this (but for Boost 1.83,
- * whose `redirect_error` hides what it adapts: there it is always suspended). Bound to an executor,
- * `asio::bind_executor(ex, sluice::use_awaitable)`, a coroutine is always suspended, and goes there.
+ * `asio::redirect_error(sluice::use_awaitable, ec)`, without losing any of this (but for Boost
+ * 1.83, whose `redirect_error` hides what it adapts: there it is always suspended). Bound to an
+ * executor, `asio::bind_executor(ex, sluice::use_awaitable)`, a coroutine is always suspended, and
+ * goes there.
  *
  * @code
  * while (auto message = co_await rx.async_receive(sluice::use_awaitable))

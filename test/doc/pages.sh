@@ -10,7 +10,8 @@
 #   - that the code in the second column of a table is in a program, if a line before it says so:
 #       // here: test/doc/PROGRAM.cpp
 #   - that each rule a test is named after is explained;
-#   - that each test case, file and header that a page names is there;
+#   - that each test case, file and header that a page names is there, and each test that the page about
+#     tests names;
 #   - that each page can be reached from each other one.
 #
 # Usage: pages.sh SOURCE-FOLDER
@@ -120,6 +121,14 @@ while IFS=: read -r program case; do
   grep -qwF "$case" "${file/test\/test/test}" ||
     complain "a page names the case $case of the program $program, which is not there"
 done < <(cat doc/*.adoc | tr '\n' ' ' | grep -oE '`[a-z0-9_]+`: `[A-Za-z0-9_]+`' | tr -d '\` ')
+
+# The programs, and other tests, that a page names.
+folders='test|core|conformance|model|stress|fuzz|doc|headers|install|compile_fail'
+while read -r name; do
+  file=test/${name/_//}.cpp
+  [ -e "${file/test\/test/test}" ] || grep -rqw "$name" --include=CMakeLists.txt test ||
+    complain "a page names the test $name, which is not there"
+done < <(grep -hoE "\`($folders)_[a-z0-9_]+\`" doc/testing.adoc | tr -d '\`' | sort -u)
 
 # --- Files ----------------------------------------------------------------------------------------
 

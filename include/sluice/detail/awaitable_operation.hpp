@@ -12,8 +12,8 @@
 // Asio suspends a coroutine before it begins an operation. To go on at once, if there is nothing to
 // wait for, takes an awaiter of our own, and Asio has no public place for it; nor for the question
 // whether a coroutine has been suspended since it was spawned. Here, and nowhere else, we name what
-// is private to Asio, and declare it ourselves, so that a release that has no such thing compiles as
-// well. There all operations suspend their coroutine, and nothing else changes.
+// is private to Asio, and declare it ourselves, so that a release that has no such thing compiles,
+// too. There all operations suspend their coroutine, and nothing else changes.
 
 #include <boost/asio/detail/config.hpp>
 

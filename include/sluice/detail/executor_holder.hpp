@@ -18,8 +18,8 @@ namespace sluice::detail {
 template <class Executor>
 struct stands_for_system : std::is_constructible<Executor, boost::asio::system_executor> {};
 
-/// An empty one does. To put a system_executor into it would be known better, but takes the compiler
-/// longer than all else that is in a channel.
+/// An empty one does. To put a system_executor into it would be known better, but takes the
+/// compiler longer than all else that is in a channel.
 template <>
 struct stands_for_system<boost::asio::any_io_executor> : std::true_type {};
 

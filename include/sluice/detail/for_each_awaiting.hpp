@@ -42,11 +42,9 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
 #include <boost/system/system_error.hpp>
 
 #include <atomic>
-#include <cstdint>
 #include <exception>
 #include <functional>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 namespace sluice::detail {

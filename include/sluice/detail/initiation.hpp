@@ -5,7 +5,8 @@
 // The objects that initiating functions hand to completion tokens. A token may begin the operation
 // at once, or store the initiation and begin later, or more than once, or never; the handle may be
 // moved or gone by then. So an initiation shares the state and not the handle, except with
-// coroutines, whose awaitables borrow the handle as those of Asio's own I/O objects do.
+// sluice::use_awaitable, whose operations borrow the handle as the awaitables of Asio's own I/O
+// objects do.
 
 #include <sluice/detail/core/state.hpp>
 #include <sluice/detail/default_token.hpp>

@@ -258,8 +258,8 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
       initiation(look(ready), std::forward<Arguments>(arguments)...);
       return ready.has_value();
     };
-    // Whoever is on the other side may be about to do its part, and to sleep takes longer. But who is
-    // called back, to test a value, is asked once.
+    // Whoever is on the other side may be about to do its part, and to sleep takes longer. But who
+    // is called back, to test a value, is asked once.
     bool seen = false;
     if (ours::calls_back_when_tried)
       seen = is_ready();

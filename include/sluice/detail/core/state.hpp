@@ -11,8 +11,8 @@
 // - A section that wakes somebody keeps the state alive until all are woken.
 // - Lock order: the registry of a context before the lock of a state.
 //
-// `sites_` and `evictions_` are protected by the lock, and so is `had_site_` as long as there is more
-// than one reference; the gate says what of it is.
+// `sites_` and `evictions_` are protected by the lock, and so is `had_site_` as long as there is
+// more than one reference; the gate says what of it is.
 
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/core/wake_gate.hpp>
