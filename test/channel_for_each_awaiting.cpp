@@ -8,6 +8,7 @@
 #include "support/message.hpp"
 #include "support/probe.hpp"
 
+#include <sluice/channel.hpp>
 #include <sluice/use_awaitable.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -93,6 +94,27 @@ FLAVOUR_TEST_CASE(D2_each_message_waits_for_the_function_to_be_done_with_the_las
     BOOST_TEST(!loop.done());
     BOOST_TEST(door.has_one_waiting());
     door.open();
+  }
+  run_ready(context);
+  BOOST_TEST(loop.succeeded());
+}
+
+FLAVOUR_TEST_CASE(D2_a_function_may_return_an_operation_to_await, flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  auto [onward, out] = sluice::make_channel<message>(context, 1);
+  begin_sends(tx, 1, 3);
+  tx = {};
+  auto loop = begin_for_each(rx, [&onward = onward](message m) {
+    return onward.async_send(std::move(m), sluice::use_awaitable);
+  });
+  for (int id = 1; id <= 3; ++id) {
+    run_ready(context);
+    // One is through, the next one waits, and the third has not been taken.
+    BOOST_TEST(!loop.done() == (id < 3));
+    auto m = out.try_receive();
+    BOOST_TEST_REQUIRE(m.has_value());
+    BOOST_TEST(m->id() == id);
   }
   run_ready(context);
   BOOST_TEST(loop.succeeded());

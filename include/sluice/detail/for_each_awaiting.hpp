@@ -49,11 +49,28 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
 
 namespace sluice::detail {
 
+template <class Executor, class Signature, class Initiation, class... Arguments>
+class awaitable_operation;
+
+/// The asio::awaitable that a result is or becomes; void if it is nothing to await.
 template <class>
-struct is_awaitable : std::false_type {};
+struct awaitable_of {
+  using type = void;
+};
 
 template <class T, class Executor>
-struct is_awaitable<boost::asio::awaitable<T, Executor>> : std::true_type {};
+struct awaitable_of<boost::asio::awaitable<T, Executor>> {
+  using type = boost::asio::awaitable<T, Executor>;
+};
+
+template <class Executor, class Signature, class Initiation, class... Arguments>
+struct awaitable_of<awaitable_operation<Executor, Signature, Initiation, Arguments...>> {
+  using type =
+      typename awaitable_operation<Executor, Signature, Initiation, Arguments...>::awaitable_type;
+};
+
+template <class Function, class T>
+using awaitable_of_t = typename awaitable_of<std::invoke_result_t<Function&, T>>::type;
 
 /// The receiving side of a channel that a loop holds: it counts as no receiver.
 template <class State, class Executor>
@@ -116,7 +133,7 @@ boost::asio::awaitable<error_code, LoopExecutor> for_each_awaiting(core::state_r
                                                                    std::uint64_t owner, Executor ex,
                                                                    Function f) {
   namespace asio = boost::asio;
-  using result = typename std::invoke_result_t<Function&, T>::value_type;
+  using result = typename awaitable_of_t<Function, T>::value_type;
   using end = loop_end<State, Executor>;
   using token = asio::as_tuple_t<use_awaitable_t<LoopExecutor>>;
 
@@ -164,15 +181,15 @@ auto pick_loop_executor(const Handler& handler, const IoExecutor& ex) noexcept {
     return ex;
 }
 
-/// Whether a function of a message is a coroutine.
+/// Whether a function of a message returns something to await.
 template <class Function, class T>
-inline constexpr bool is_awaiting = is_awaitable<std::invoke_result_t<Function&, T>>::value;
+inline constexpr bool is_awaiting = !std::is_void_v<awaitable_of_t<Function, T>>;
 
 template <class StartReceive, class T, class Handler, class IoExecutor, class State, class Function>
 void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::uint64_t owner,
                     Function&& f) {
   using function = std::decay_t<Function>;
-  using loop_executor = typename std::invoke_result_t<function&, T>::executor_type;
+  using loop_executor = typename awaitable_of_t<function, T>::executor_type;
   using own_executor = boost::asio::associated_executor_t<std::decay_t<Handler>, IoExecutor>;
   // Before the handler is moved away: arguments are evaluated in any order.
   const auto own =
@@ -226,6 +243,11 @@ template <class Result, class Executor>
 struct awaited_result<boost::asio::awaitable<Result, Executor>> {
   using type = Result;
 };
+
+template <class Executor, class Signature, class Initiation, class... Arguments>
+struct awaited_result<awaitable_operation<Executor, Signature, Initiation, Arguments...>>
+    : awaited_result<typename awaitable_operation<Executor, Signature, Initiation,
+                                                  Arguments...>::awaitable_type> {};
 #endif
 
 /// Whether a function of a message returns what says how a loop goes on.
