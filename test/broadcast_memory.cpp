@@ -75,7 +75,7 @@ FLAVOUR_TEST_CASE(memory_is_taken_as_messages_come_and_goes_with_the_broadcast, 
     sluice::broadcast_sender<int, asio::any_io_executor, typename decltype(flavour)::threading> tx(
         context, 1000000);
     BOOST_TEST(heap::blocks - before <= 2u);
-    BOOST_TEST(heap::bytes - bytes <= 400u);
+    BOOST_TEST(heap::bytes - bytes <= 256u);
     auto rx = tx.subscribe();
     BOOST_TEST(heap::blocks - before <= 3u);
     for (int i = 0; i != 100; ++i) tx.send(i);

@@ -39,11 +39,11 @@ FLAVOUR_TEST_CASE(a_channel_that_carries_two_messages_is_small, buffered_flavour
   BOOST_TEST(heap::bytes - before < 5 * sizeof(large));
 }
 
-FLAVOUR_TEST_CASE(a_channel_without_messages_takes_less_than_400_bytes, flavours) {
+FLAVOUR_TEST_CASE(a_channel_without_messages_takes_at_most_256_bytes, flavours) {
   asio::io_context context;
   const std::size_t before = heap::bytes;
   auto [tx, rx] = flavour.open(context);
-  BOOST_TEST(heap::bytes - before <= 400u);
+  BOOST_TEST(heap::bytes - before <= 256u);
 }
 
 FLAVOUR_TEST_CASE(the_memory_of_a_channel_goes_with_its_last_handle, flavours) {

@@ -44,7 +44,7 @@ FLAVOUR_TEST_CASE(K3_a_oneshot_is_one_allocation, oneshots) {
   {
     auto [tx, rx] = open_oneshot(flavour, context);
     BOOST_TEST(heap::blocks == before + 1);
-    BOOST_TEST(heap::bytes - bytes <= 160 + sizeof(message));
+    BOOST_TEST(heap::bytes - bytes <= 112 + sizeof(message));
     const std::size_t allocations = heap::allocations;
     BOOST_TEST(!tx.send(message(1)));
     BOOST_TEST(rx.try_receive().value().id() == 1);

@@ -62,11 +62,11 @@ FLAVOUR_TEST_CASE(K3_in_the_steady_state_a_value_takes_the_memory_of_the_one_bef
   BOOST_TEST(heap::allocations == before);
 }
 
-FLAVOUR_TEST_CASE(a_watch_of_a_number_takes_less_than_400_bytes, watches) {
+FLAVOUR_TEST_CASE(a_watch_of_a_number_takes_at_most_256_bytes, watches) {
   asio::io_context context;
   const std::size_t before = heap::bytes;
   auto tx = open_watch(flavour, context, 0);
-  BOOST_TEST(heap::bytes - before <= 400u);
+  BOOST_TEST(heap::bytes - before <= 256u);
 }
 
 FLAVOUR_TEST_CASE(the_handles_of_a_watch_may_find_no_memory, watches) {
