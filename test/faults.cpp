@@ -73,12 +73,6 @@ struct fat_executor {
   }
 };
 
-/// The services of a context are made with its first operations.
-void make_services(asio::io_context& context) {
-  auto [tx, rx] = sluice::make_channel<int>(context, 1);
-  rx.async_receive(asio::detached);
-}
-
 /// Runs what there is to run, also after exceptions. How often there was one.
 int run_all(asio::io_context& context, faults& memory) {
   for (int thrown = 0;; ++thrown) {

@@ -50,13 +50,6 @@ struct situation {
   bool steered;
 };
 
-/// The services of a context are made with its first operations; a strand of Asio's cannot be made
-/// half.
-inline void make_services(asio::io_context& context) {
-  auto [tx, rx] = sluice::make_channel<message>(context, 1);
-  rx.async_receive(asio::detached);
-}
-
 /// Runs what there is to run, also after exceptions.
 inline void run_all(asio::io_context& context, faults& memory) {
   for (bool done = false; !done;) {
@@ -116,7 +109,7 @@ void run_under_scarcity(const Function& function, course way, bool on_strand, fa
   {
     recorder seen;
     asio::io_context context;
-    make_services(context);
+    support::make_services(context);
     asio::any_io_executor ex = context.get_executor();
     if (on_strand) {
       ex = asio::make_strand(context);

@@ -22,6 +22,10 @@
 #include "support/complaints.hpp"
 #include "support/heap.hpp"
 
+#include <sluice/channel.hpp>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/test/test_tools.hpp>
 #include <boost/test/unit_test_log.hpp>
 
@@ -134,6 +138,18 @@ void run_scenario(Scenario& scenario, faults& memory) {
     } catch (...) {
       memory.expect(false, "an exception of an unknown type");
     }
+  }).join();
+}
+
+/// The services of a context are made with its first operations; a strand of Asio's cannot be made
+/// half. What such an operation leaves goes with the thread.
+inline void make_services(boost::asio::io_context& context) {
+  std::thread([&context] {
+    auto [tx, rx] = sluice::make_channel<int>(context, 1);
+    rx.async_receive(boost::asio::detached);
+    tx = {};
+    context.run();
+    context.restart();
   }).join();
 }
 
