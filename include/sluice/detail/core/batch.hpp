@@ -9,6 +9,8 @@
 // A batch belongs to its receive, except for its tally, and `returned_batches` to the lock of the
 // state. The values of a batch stood side by side in the line, so one number tells their place.
 
+#include <sluice/detail/core/channel_meter.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +38,9 @@ class batch_tally {
   std::atomic<std::size_t> left_{0};  // written by the owner of the batch
 };
 
+/// `T` is what lies in the buffer of the channel.
 template <class T>
-class batch final : public batch_tally {
+class batch final : public batch_tally, public stopwatch<T> {
  public:
   /// About a kilobyte, and a number of messages that does not keep others waiting.
   static constexpr std::size_t slots = sizeof(T) >= 1024       ? 1
@@ -49,15 +52,16 @@ class batch final : public batch_tally {
   batch& operator=(const batch&) = delete;
 
   ~batch() {
-    while (!empty()) drop_front();
+    while (!empty()) destroy_front();
   }
 
   bool empty() const noexcept { return first_ == last_; }
   std::size_t size() const noexcept { return last_ - first_; }
 
   /// Appends a value to a batch that has a free slot behind its last one.
-  void push(T&& value) noexcept {
-    ::new (static_cast<void*>(memory_ + last_ * sizeof(T))) T(std::move(value));
+  template <class Value>
+  void push(Value&& value) noexcept {
+    ::new (static_cast<void*>(memory_ + last_ * sizeof(T))) T(std::forward<Value>(value));
     ++last_;
     leave(size());
   }
@@ -65,24 +69,33 @@ class batch final : public batch_tally {
   /// Gives the oldest value to `sink`, as an rvalue; there must be one.
   template <class Sink>
   void pop(Sink&& sink) noexcept {
-    sink(std::move(front()));
-    drop_front();
+    sink(std::move(stored_front()));
+    destroy_front();
   }
 
-  T& front() noexcept { return *std::launder(reinterpret_cast<T*>(memory_ + first_ * sizeof(T))); }
+  auto& front() noexcept { return value_of(stored_front()); }
 
+  /// The oldest value has been passed on.
   void drop_front() noexcept {
-    front().~T();
+    this->stop(stored_front());
+    destroy_front();
+  }
+  std::uint64_t place = 0;      // where its first value stood in the line
+  std::unique_ptr<batch> next;  // among those that were returned
+
+ private:
+  T& stored_front() noexcept {
+    return *std::launder(reinterpret_cast<T*>(memory_ + first_ * sizeof(T)));
+  }
+
+  void destroy_front() noexcept {
+    stored_front().~T();
     ++first_;
     ++place;
     leave(size());
     if (empty()) first_ = last_ = 0;
   }
 
-  std::uint64_t place = 0;      // where its first value stood in the line
-  std::unique_ptr<batch> next;  // among those that were returned
-
- private:
   alignas(T) unsigned char memory_[slots * sizeof(T)];
   std::size_t first_ = 0;
   std::size_t last_ = 0;
