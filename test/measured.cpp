@@ -24,9 +24,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <new>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -63,33 +65,36 @@ constexpr both_threadings buffered{3, {bounded_one, bounded_many, unbounded}};
 constexpr both_threadings without_limit{1, {unbounded}};
 constexpr both_threadings without_places{1, {rendezvous}};
 
-/// An allocator that throws when the second message is constructed.
+/// An allocator that does something before it constructs a message, which may be to throw.
 template <class T>
-struct limited_allocator {
+struct asking_allocator {
   using value_type = T;
 
-  explicit limited_allocator(int& limit) noexcept : left(&limit) {}
+  explicit asking_allocator(std::function<void()>& f) noexcept : ask(&f) {}
   template <class U>
-  limited_allocator(const limited_allocator<U>& other) noexcept : left(other.left) {}
+  asking_allocator(const asking_allocator<U>& other) noexcept : ask(other.ask) {}
 
   T* allocate(std::size_t n) { return std::allocator<T>().allocate(n); }
   void deallocate(T* p, std::size_t n) noexcept { std::allocator<T>().deallocate(p, n); }
 
   template <class U, class... Arguments>
   void construct(U* where, Arguments&&... arguments) {
-    if ((*left)-- == 0) throw std::bad_alloc();
+    (*ask)();
     ::new (static_cast<void*>(where)) U(std::forward<Arguments>(arguments)...);
   }
 
-  friend bool operator==(const limited_allocator& a, const limited_allocator& b) noexcept {
-    return a.left == b.left;
+  friend bool operator==(const asking_allocator& a, const asking_allocator& b) noexcept {
+    return a.ask == b.ask;
   }
-  friend bool operator!=(const limited_allocator& a, const limited_allocator& b) noexcept {
-    return a.left != b.left;
+  friend bool operator!=(const asking_allocator& a, const asking_allocator& b) noexcept {
+    return a.ask != b.ask;
   }
 
-  int* left;
+  std::function<void()>* ask;
 };
+
+/// A vector for which messages are claimed, and then passed on one by one.
+using asking_vector = std::vector<message, asking_allocator<message>>;
 
 /// What became of the values: "4 in: 1 received, 1 displaced, 0 destroyed, 2 there".
 template <class Handle>
@@ -419,7 +424,10 @@ FLAVOUR_TEST_CASE(D8_what_an_allocator_refuses_is_not_received, of_three_places)
   auto [tx, rx] = flavour.open(context);
   for (int i = 1; i != 4; ++i) put(tx, i);
   int limit = 2;
-  std::vector<message, limited_allocator<message>> out{limited_allocator<message>(limit)};
+  std::function<void()> ask = [&] {
+    if (limit-- == 0) throw std::bad_alloc();
+  };
+  asking_vector out{asking_allocator<message>(ask)};
   error_code ec;
   BOOST_TEST(rx.try_receive_some(out, 9, ec) == 2u);
   BOOST_TEST(fates(rx) == "3 in: 2 received, 0 displaced, 0 destroyed, 1 there");
@@ -444,6 +452,36 @@ FLAVOUR_TEST_CASE(C3_what_a_loop_has_not_passed_on_goes_with_the_last_receiver, 
   BOOST_TEST(loop.aborted());
   BOOST_TEST(fates(tx) == "3 in: 2 received, 0 displaced, 1 destroyed, 0 there");
   BOOST_TEST(timed(tx.metrics().times) == 2u);
+}
+
+FLAVOUR_TEST_CASE(C3_what_a_batch_passes_on_after_the_last_receiver_is_received, of_three_places) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  for (int i = 1; i != 4; ++i) put(tx, i);
+  std::function<void()> ask = [&, &end = rx] {
+    if (end) BOOST_TEST(fates(tx) == "3 in: 0 received, 0 displaced, 0 destroyed, 3 there");
+    end = {};
+  };
+  asking_vector out{asking_allocator<message>(ask)};
+  rx.async_receive_some(out, 9, asio::detached);
+  run_ready(context);
+  BOOST_TEST(out.size() == 3u);
+  BOOST_TEST(fates(tx) == "3 in: 3 received, 0 displaced, 0 destroyed, 0 there");
+}
+
+FLAVOUR_TEST_CASE(D8_the_value_of_a_pending_send_in_a_batch_is_there, without_places) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  auto sent = begin_send(tx, 1);
+  std::function<void()> ask = [&] {
+    BOOST_TEST(fates(tx) == "1 in: 0 received, 0 displaced, 0 destroyed, 1 there");
+  };
+  asking_vector out{asking_allocator<message>(ask)};
+  rx.async_receive_some(out, 9, asio::detached);
+  run_ready(context);
+  BOOST_TEST(out.size() == 1u);
+  BOOST_TEST(fates(tx) == "1 in: 1 received, 0 displaced, 0 destroyed, 0 there");
+  BOOST_TEST(tx.metrics().most_buffered == 1u);
 }
 
 // Times -------------------------------------------------------------------------------------------

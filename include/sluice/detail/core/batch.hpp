@@ -52,7 +52,7 @@ class batch final : public batch_tally, public stopwatch<T> {
   batch& operator=(const batch&) = delete;
 
   ~batch() {
-    while (!empty()) destroy_front();
+    while (!empty()) drop_front();
   }
 
   bool empty() const noexcept { return first_ == last_; }
@@ -70,30 +70,27 @@ class batch final : public batch_tally, public stopwatch<T> {
   template <class Sink>
   void pop(Sink&& sink) noexcept {
     sink(std::move(stored_front()));
-    destroy_front();
+    drop_front();
   }
 
   auto& front() noexcept { return value_of(stored_front()); }
 
-  /// The oldest value has been passed on.
   void drop_front() noexcept {
+    // Unless it was given back this is when the value is passed on.
     this->stop(stored_front());
-    destroy_front();
+    stored_front().~T();
+    ++first_;
+    ++place;
+    leave(size());
+    if (empty()) first_ = last_ = 0;
   }
+
   std::uint64_t place = 0;      // where its first value stood in the line
   std::unique_ptr<batch> next;  // among those that were returned
 
  private:
   T& stored_front() noexcept {
     return *std::launder(reinterpret_cast<T*>(memory_ + first_ * sizeof(T)));
-  }
-
-  void destroy_front() noexcept {
-    stored_front().~T();
-    ++first_;
-    ++place;
-    leave(size());
-    if (empty()) first_ = last_ = 0;
   }
 
   alignas(T) unsigned char memory_[slots * sizeof(T)];
