@@ -412,6 +412,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   }
 
   struct start_send {
+    static constexpr const char* name = "async_send";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -432,6 +433,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   };
 
   struct start_send_reference {
+    static constexpr const char* name = "async_send";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -451,6 +453,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   };
 
   struct start_send_all {
+    static constexpr const char* name = "async_send_all";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -474,6 +477,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   };
 
   struct start_reserve {
+    static constexpr const char* name = "async_reserve";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 

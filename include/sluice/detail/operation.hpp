@@ -22,6 +22,7 @@
 #include <sluice/detail/executor.hpp>
 #include <sluice/detail/handler_request.hpp>
 #include <sluice/detail/submission.hpp>
+#include <sluice/detail/tracking.hpp>
 #include <sluice/detail/work.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -385,8 +386,8 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   void track_creation() {
 #if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
-    if (asio::execution_context* context = context_of(io_executor()))
-      BOOST_ASIO_HANDLER_CREATION((*context, *this, "sluice", this->state(), 0, Step::name));
+    BOOST_ASIO_HANDLER_CREATION((tracked_context(context_of(io_executor())), *this, "sluice",
+                                 this->state(), 0, Step::name));
 #endif
   }
 
