@@ -86,3 +86,10 @@ BOOST_AUTO_TEST_CASE(a_look_that_sees_nothing_comes_to_an_end) {
   BOOST_TEST(looks == 2);
   BOOST_TEST(!sluice::multi_threaded::spin_until([] { return false; }));
 }
+
+BOOST_AUTO_TEST_CASE(so_does_one_that_lingers) {
+  int looks = 0;
+  BOOST_TEST(sluice::multi_threaded::linger_until([&looks] { return ++looks == 3; }));
+  BOOST_TEST(looks == 3);
+  BOOST_TEST(!sluice::multi_threaded::linger_until([] { return false; }));
+}

@@ -48,6 +48,12 @@ struct multi_threaded {
   static bool spin_until(Predicate seen) {
     return detail::core::spin_until(std::move(seen));
   }
+
+  /// The same for longer, in which the thread leaves its processor to others.
+  template <class Predicate>
+  static bool linger_until(Predicate seen) {
+    return detail::core::linger_until(std::move(seen));
+  }
 };
 
 /// The threading policy of channels that live in one implicit strand; nothing is synchronised.

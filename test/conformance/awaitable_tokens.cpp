@@ -86,8 +86,10 @@ FOR_EACH_FUNCTION(redirect_error_of_use_awaitable) {
 FOR_EACH_FUNCTION(the_default_token) {
   check_awaitable(function, way, [&](auto& end) {
     auto operation = function.call(end);
-    static_assert(
-        std::is_same_v<decltype(operation), decltype(function.call(end, sluice::use_awaitable))>);
+    // The operations differ in type if a function of the test does.
+    using named = decltype(function.call(end, sluice::use_awaitable));
+    static_assert(std::is_same_v<typename awaitable_of<decltype(operation)>::type,
+                                 typename awaitable_of<named>::type>);
     return outcome_of(std::move(operation));
   });
 }

@@ -276,6 +276,11 @@ struct threading {
     return seen();
   }
 
+  template <class Predicate>
+  static bool linger_until(Predicate seen) {
+    return seen();
+  }
+
  private:
   struct yielding final : point {
     explicit yielding(const scheduler::looks& seen)

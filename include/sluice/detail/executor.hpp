@@ -85,7 +85,9 @@ struct is_future_executor<Executor<Result, asio::execution::blocking_t::possibly
 /// The context an executor belongs to, or null if it does not tell.
 template <class Executor>
 asio::execution_context* context_of(const Executor& ex) {
-  if constexpr (names_context<Executor>::value && !is_future_executor<Executor>::value) {
+  if constexpr (std::is_same_v<Executor, asio::any_io_executor>) {
+    return ex ? &asio::query(ex, asio::execution::context) : nullptr;
+  } else if constexpr (names_context<Executor>::value && !is_future_executor<Executor>::value) {
     return &static_cast<asio::execution_context&>(asio::query(ex, asio::execution::context));
   } else {
     static_cast<void>(ex);
@@ -155,8 +157,10 @@ bool post_to_known(const asio::any_io_executor& ex, const Allocator& allocator, 
   return true;
 }
 
+/// An empty executor is that of a handle that was not given any.
 template <class Allocator>
 void post_to(const asio::any_io_executor& ex, const Allocator& allocator, posted&& f) {
+  if (!ex) return post_to(asio::system_executor(), allocator, std::move(f));
   using io = asio::io_context::executor_type;
   using pool = asio::thread_pool::executor_type;
   if (post_to_known<io>(ex, allocator, f) || post_to_known<pool>(ex, allocator, f) ||

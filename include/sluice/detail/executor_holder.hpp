@@ -4,6 +4,7 @@
 
 // Where a handle keeps its executor, and what becomes of operations on a handle that has none.
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/system_executor.hpp>
 
 #include <memory>
@@ -13,15 +14,24 @@
 
 namespace sluice::detail {
 
-/// The executor of a handle, which may have none if its type cannot be made from a system_executor.
+/// Whether the executor of a default-constructed handle can stand for the system executor.
+template <class Executor>
+struct stands_for_system : std::is_constructible<Executor, boost::asio::system_executor> {};
+
+/// An empty one does. To put a system_executor into it would be known better, but takes the compiler
+/// longer than all else that is in a channel.
+template <>
+struct stands_for_system<boost::asio::any_io_executor> : std::true_type {};
+
+/// The executor of a handle, which may have none if its type cannot stand for the system executor.
 /**
  * Executors can always be copied, but not always assigned. Those that take a system_executor are
  * type-erased wrappers, which can; a std::optional of one makes GCC 12 see uninitialised values.
  */
-template <class Executor, bool = std::is_constructible_v<Executor, boost::asio::system_executor>>
+template <class Executor, bool = stands_for_system<Executor>::value>
 class executor_holder {
  public:
-  executor_holder() : executor_(boost::asio::system_executor()) {}
+  executor_holder() : executor_(system()) {}
 
   const Executor* get() const noexcept { return &executor_; }
 
@@ -30,6 +40,13 @@ class executor_holder {
   }
 
  private:
+  static Executor system() {
+    if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>)
+      return Executor();
+    else
+      return Executor(boost::asio::system_executor());
+  }
+
   Executor executor_;
 };
 
@@ -85,7 +102,7 @@ template <class Executor, class Function>
 void with_some_executor(const executor_holder<Executor>& holder, Function&& f) {
   if (const Executor* ex = holder.get())
     std::forward<Function>(f)(*ex);
-  else if constexpr (!std::is_constructible_v<Executor, boost::asio::system_executor>)
+  else if constexpr (!stands_for_system<Executor>::value)
     std::forward<Function>(f)(boost::asio::system_executor());
 }
 

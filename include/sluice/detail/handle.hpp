@@ -51,8 +51,9 @@ class handle {
   /// The type of the executor on which completions run by default.
   using executor_type = Executor;
 
-  /// The executor on which completions run by default. A default-constructed handle whose executor
-  /// type is not made from a system_executor has none; then this must not be called.
+  /// The executor on which completions run by default. A default-constructed handle has none: an
+  /// empty `any_io_executor` stands for the system executor; with an executor type that cannot be
+  /// made from one, this must not be called.
   executor_type get_executor() const noexcept { return *executor_.get(); }
 
   /// Cancels everything that was begun through this handle and has not happened yet; it completes

@@ -4,10 +4,10 @@
 
 // The one asynchronous operation. What it does is a `Step`, the part that talks to a core state:
 //
-//   Step::start()            stands in line, or is ready at once
-//   Step::finish(...)        commits, on the handler's executor, as the last step before the
-//   handler Step::wait_again()       for steps whose promise may have come to nothing
-//   Step::abandon()          gives back what it was promised
+//   Step::start()        stands in line, or is ready at once
+//   Step::finish(...)    commits, on the handler's executor, as the last step before the handler
+//   Step::wait_again()   for steps whose promise may have come to nothing
+//   Step::abandon()      gives back what it was promised
 //
 // What it adds is everything Asio asks for: the handler and its executor, outstanding work, memory
 // from the associated allocator, the cancellation slot, and the contexts it must not outlive.
@@ -17,13 +17,12 @@
 // of core::waiter, which the lock of the state protects.
 
 #include <sluice/detail/block_cache.hpp>
-#include <sluice/detail/context_service.hpp>
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/executor.hpp>
 #include <sluice/detail/handler_request.hpp>
+#include <sluice/detail/operation_executors.hpp>
 #include <sluice/detail/submission.hpp>
 #include <sluice/detail/tracking.hpp>
-#include <sluice/detail/work.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -92,8 +91,13 @@ inline constexpr bool has_immediate_executor =
 #endif
 
 template <class Step, class Handler, class IoExecutor>
-class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
+class operation final
+    : public Step,
+      private operation_executors<asio::associated_executor_t<Handler, IoExecutor>, IoExecutor,
+                                  !requests<Handler, no_work>>
+          BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
+  using executors = operation_executors<handler_executor, IoExecutor, !requests<Handler, no_work>>;
   using allocator_type = asio::associated_allocator_t<Handler, recycling_allocator<void>>;
   using storage = typename std::allocator_traits<allocator_type>::template rebind_alloc<operation>;
 
@@ -112,7 +116,6 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   }
 
  private:
-  static constexpr bool handler_has_work = requests<Handler, no_work>;
   static constexpr bool is_recycled = std::is_same_v<allocator_type, recycling_allocator<void>>;
 
   struct pending_memory {
@@ -123,79 +126,25 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     }
   };
 
-  /// Destroys an operation that could not be begun.
-  struct dropper {
-    void operator()(operation* op) const noexcept { op->drop(); }
-  };
-
   template <class... Arguments>
   explicit operation(Handler&& handler, const IoExecutor& ex, Arguments&&... arguments)
       : Step(&operation::wake_function, &operation::drop_function,
              std::forward<Arguments>(arguments)...),
-        handler_executor_(asio::get_associated_executor(handler, ex)),
-        handler_(std::move(handler)) {
-    if (!is_same(handler_executor_, ex)) io_executor_.emplace(ex);
-  }
+        executors(asio::get_associated_executor(handler, ex), ex),
+        handler_(std::move(handler)) {}
 
   ~operation() = default;
 
-  // An operation that is ready is submitted as it is. Only one that has to wait counts as work: to
-  // count up and down again would stop a context that has no other work, and is not running yet.
-  // One that was not ready just now, and is by now, might as well have begun earlier, and waited.
   void launch(bool was_tried) {
-    std::unique_ptr<operation, dropper> unbegun(this);
-    track_creation();
-    find_homes();
-    fill_slot();
-    if (was_tried) start_work();
-    this->may_wait = was_tried;
-    for (;;) {
-      switch (this->start()) {
-        case core::started::ready:
-          unbegun.release();
-          submit_ready();
-          return;
-        case core::started::waiting:
-          unbegun.release();
-          return;
-        case core::started::must_wait:
-          start_work();
-          this->may_wait = true;
-          break;
-        case core::started::unknown_home:
-          // A context that is going away destroys what is begun on it now, as it does with what was
-          // begun before.
-          if (!register_homes()) return;
-      }
+    {
+      drop_guard unbegun(*this);
+      track_creation();
+      executors::find_homes(*this, Step::may_wait_again);
+      fill_slot();
+      unbegun.release();
     }
-  }
-
-  /// The executor of the I/O object, as long as it has not been let go.
-  const auto& io_executor() const noexcept {
-    if constexpr (std::is_same_v<handler_executor, IoExecutor>)
-      return io_executor_ ? *io_executor_ : handler_executor_;
-    else
-      return *io_executor_;
-  }
-
-  void find_homes() {
-    const asio::execution_context* own = context_of(handler_executor_);
-    const asio::execution_context* io = io_executor_ ? context_of(*io_executor_) : own;
-    this->homes[0] = io;
-    this->homes[1] = own == io ? nullptr : own;
-    one_context_ = io == own && (io != nullptr || !io_executor_);
-    // A step that comes back to wait for the first time knows that the context in which it runs is
-    // alive. It must hear of the end of any other from the beginning.
-    this->needs_homes = Step::may_wait_again && !one_context_;
-  }
-
-  bool register_homes() {
-    auto& state = *this->state();
-    if (auto* io = context_of(io_executor()); io != nullptr && !register_state(state, *io))
-      return false;
-    if (one_context_) return true;
-    auto* own = context_of(handler_executor_);
-    return own == nullptr || register_state(state, *own);
+    if (executors::begin_to_wait(*this, this->state(), &operation::start_function, was_tried))
+      submit_ready();
   }
 
   void fill_slot() {
@@ -218,87 +167,44 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
       return allocator();
   }
 
-  /// Counts as work on both executors, once if they are the same.
-  void start_work() {
-    start_handler_work();
-    if (io_executor_) io_work_.start(*io_executor_);
-  }
-
-  void start_handler_work() {
-    if constexpr (!handler_has_work) handler_work_.start(handler_executor_);
-  }
-
-  void end_work() noexcept {
-    handler_work_.reset();
-    io_work_.reset();
-  }
-
-  // The operation that is posted may run, and be gone, before the post returns. So everything the
-  // submission needs is taken out before. Work on the handler's executor stays with the operation.
   void submit() {
-    if (!io_executor_) return submit_handler();
-    const work<IoExecutor> io_work(std::move(io_work_));
-    // From now on it lives in the handler's context, and the other one may go. Should it have to
-    // wait again it counts as work there only if it can still name it.
-    if (can_be_posted_to<handler_executor> && !one_context_ && !may_outlive_context(*io_executor_))
-      io_executor_.reset();
-    submit_handler();
-  }
-
-  void submit_handler() {
-    posted self(*this, &operation::complete_function);
-    const auto memory = submission_memory();
-    if constexpr (can_be_posted_to<handler_executor>) {
-      const handler_executor ex = handler_executor_;
-      post_to(ex, memory, std::move(self));
-    } else {
-      const IoExecutor ex = io_executor();
-      start_handler_work();
-      self.become(&operation::relay_function);
-      post_to(ex, memory, std::move(self));
-    }
+    executors::submit(*this, &operation::complete_function, &operation::relay_function,
+                      submission_memory());
   }
 
   void submit_ready() {
 #if BOOST_ASIO_VERSION >= 102700
     if constexpr (has_immediate_executor<Handler>) {
-      const auto ex = asio::get_associated_immediate_executor(handler_, io_executor());
+      const auto ex = asio::get_associated_immediate_executor(handler_, executors::io_executor());
       // A handler that is bound to an executor as well gets there from the immediate one.
-      if (const auto bound = asio::get_associated_executor(handler_, ex); !is_same(bound, ex)) {
-        std::unique_ptr<operation, dropper> unsubmitted(this);
-        start_handler_work();
+      if (const auto bound = asio::get_associated_executor(handler_, ex);
+          !is_same_executor(bound, ex)) {
+        drop_guard unsubmitted(*this);
+        executors::start_handler_work();
         unsubmitted.release();
         return execute_on_immediate(ex, &operation::relay_function);
       }
-      const auto own_work(std::move(handler_work_));
+      [[maybe_unused]] const auto own_work = executors::take_handler_work();
       return execute_on_immediate(ex, &operation::complete_function);
     }
 #endif
     submit();
   }
 
-  template <class Executor1, class Executor2>
-  static bool is_same(const Executor1& a, const Executor2& b) noexcept {
-    if constexpr (std::is_same_v<Executor1, Executor2>)
-      return a == b;
-    else
-      return false;
-  }
-
   template <class Executor>
   void execute_on_immediate(const Executor& ex, posted::function complete_or_relay) {
     posted self(*this, complete_or_relay);
     const allocator_type memory = allocator();
-    const work<IoExecutor> io_work(std::move(io_work_));
+    [[maybe_unused]] const auto io_work = executors::take_io_work();
     execute_on(ex, memory, std::move(self));
   }
 
   /// On another executor, for a handler whose own has to be dispatched to from there.
   void relay() {
     posted self(*this, &operation::complete_function);
-    const handler_executor ex = handler_executor_;
+    const handler_executor ex = executors::handler_executor_;
     const allocator_type memory = allocator();
-    const auto own_work(std::move(handler_work_));
+    [[maybe_unused]] const auto own_work = executors::take_handler_work();
     execute_on(ex, memory, std::move(self));
   }
 
@@ -331,7 +237,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     if constexpr (noexcept(this->finish(result, linked, phase))) {
       return this->finish(result, linked, phase);
     } else {
-      std::unique_ptr<operation, dropper> unfinished(this);
+      drop_guard unfinished(*this);
       core::outcome seen = this->finish(result, linked, phase);
       unfinished.release();
       return seen;
@@ -349,34 +255,17 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
         return false;
       }
       if (seen == core::outcome::orphaned) {
-        std::unique_ptr<operation, dropper> orphan(this);
-        if (!one_context_ || registered || !register_homes()) return false;
+        drop_guard orphan(*this);
+        if (!executors::lives_in_one_context() || registered ||
+            !executors::register_homes(*this->state()))
+          return false;
         orphan.release();
         continue;
       }
       if (seen != core::outcome::none) return true;
-      if (go_on_waiting(phase)) return false;
+      if (executors::go_on_waiting(*this, this->state(), &operation::wait_again_function, phase))
+        return false;
     }
-  }
-
-  /// False if there is something to be committed after all.
-  bool go_on_waiting(unsigned phase) {
-    // The gate keeps the contexts from going away until this waits again, or is gone.
-    auto kept = core::state_ref<typename Step::state_type>::share(this->state());
-    try {
-      start_work();
-    } catch (...) {
-      end_work();
-      kept->leave_gate(phase);
-      this->drop();
-      throw;
-    }
-    core::started seen = this->wait_again();
-    if (seen != core::started::waiting) end_work();
-    kept->leave_gate(phase);
-    // The handler that goes with a dropped operation may own a context, and destroy it.
-    if (seen == core::started::unknown_home) this->drop();
-    return seen != core::started::ready;
   }
 
   template <class First, class... Others>
@@ -386,7 +275,7 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
 
   void track_creation() {
 #if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
-    BOOST_ASIO_HANDLER_CREATION((tracked_context(context_of(io_executor())), *this, "sluice",
+    BOOST_ASIO_HANDLER_CREATION((tracked_context(context_of(executors::io_executor())), *this, "sluice",
                                  this->state(), 0, Step::name));
 #endif
   }
@@ -417,15 +306,12 @@ class operation final : public Step BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
     op.destroy(handler);
   }
 
+  static core::started start_function(core::waiter& w) { return self(w).start(); }
+  static core::started wait_again_function(core::waiter& w) { return self(w).wait_again(); }
   static void complete_function(core::waiter& w) { self(w).complete(); }
   static void relay_function(core::waiter& w) { self(w).relay(); }
 
-  const handler_executor handler_executor_;
-  std::optional<IoExecutor> io_executor_;  // unless it is the same
   Handler handler_;
-  bool one_context_ = false;
-  std::conditional_t<handler_has_work, counted_elsewhere, work<handler_executor>> handler_work_;
-  work<IoExecutor> io_work_;
   std::conditional_t<is_recycled, submission_buffer, no_buffer> buffer_;
 };
 

@@ -279,9 +279,14 @@ std::tuple<Args...> perform(const Deadline& deadline, Initiation&& initiation,
       initiation(look(ready), std::forward<Arguments>(arguments)...);
       return ready.has_value();
     };
-    // Whoever waits on the other side may be about to do its part. But who is called back, to test
-    // a value, is asked once.
-    const bool seen = ours::calls_back_when_tried ? is_ready() : threading::spin_until(is_ready);
+    // Whoever is on the other side may be about to do its part, and to sleep takes longer. But who is
+    // called back, to test a value, is asked once.
+    bool seen = false;
+    if (ours::calls_back_when_tried)
+      seen = is_ready();
+    else
+      seen =
+          deadline.is_far() ? threading::linger_until(is_ready) : threading::spin_until(is_ready);
     if (seen) return std::move(*ready);
   }
 

@@ -58,7 +58,7 @@ class work<asio::any_io_executor> {
       io_.start(*known);
     else if (const pool* other = ex.target<pool>())
       pool_.start(*other);
-    else if (!counted_)
+    else if (ex && !counted_)
       counted_ = asio::prefer(ex, asio::execution::outstanding_work.tracked);
   }
 

@@ -49,6 +49,7 @@ constexpr TimePoint later(TimePoint start, std::chrono::duration<Rep, Period> d)
 
 struct no_deadline {
   static constexpr bool has_passed() noexcept { return false; }
+  static constexpr bool is_far() noexcept { return true; }
   static constexpr steady_time limit() noexcept { return steady_time::max(); }
 };
 
@@ -70,6 +71,15 @@ class deadline {
   }
 
   bool has_passed() const noexcept { return time_ != time_point::max() && Clock::now() >= time_; }
+
+  /// Whether it is certain that there is time for more than a short look. Other people's clocks are
+  /// not asked for that.
+  bool is_far() const noexcept {
+    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>)
+      return time_ > later(Clock::now(), std::chrono::milliseconds(1));
+    else
+      return false;
+  }
 
   /// How long to sleep before it is worth while to ask again.
   steady_time limit() const noexcept {

@@ -13,6 +13,7 @@
 // system. Without it the loop is shorter, and otherwise the same. SLUICE_NO_PAUSE leaves it out.
 
 #include <chrono>
+#include <thread>
 #if !defined(SLUICE_NO_PAUSE) && (defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86)))
 #include <intrin.h>
 #endif
@@ -42,6 +43,19 @@ bool spin_until(Predicate seen) {
     if (seen()) return true;
     if (std::chrono::steady_clock::now() >= end) return false;
   }
+}
+
+/// As above, and then for twenty microseconds more, in which it leaves the processor to others
+/// between the looks. That is less than it takes to sleep and to be woken.
+template <class Predicate>
+bool linger_until(Predicate seen) {
+  if (spin_until(seen)) return true;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
+  do {
+    std::this_thread::yield();
+    if (seen()) return true;
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
 }
 
 }  // namespace sluice::detail::core

@@ -151,6 +151,11 @@ class state : public evictable {
     if ((is_held_once() && sites_ == nullptr) || gate_.release()) delete this;
   }
 
+  /// Ends what a fruitless look began with enter_gate().
+  void leave_gate(unsigned phase) noexcept {
+    if (gate_.leave(phase)) delete this;
+  }
+
   /// Adds a site unless its context is known already.
   template <class Site>
   void add_site(std::unique_ptr<Site>& added) noexcept {
@@ -195,9 +200,6 @@ class state : public evictable {
 
   /// Keeps contexts alive between two sections of one waiter that goes back to wait.
   unsigned enter_gate() noexcept { return gate_.enter(); }
-  void leave_gate(unsigned phase) noexcept {
-    if (gate_.leave(phase)) delete this;
-  }
 
  private:
   static current_wake_ups& wake_ups_of_this_thread() noexcept {

@@ -46,9 +46,6 @@ class wait_state : public state<Threading> {
     return w.fate;
   }
 
-  /// Ends what a fruitless look began with enter_gate().
-  using state<Threading>::leave_gate;
-
   /// Cancels the waiter that a cancellation handler is connected with, if it still is.
   /// `only_total`: only if nothing of it has happened yet.
   void cancel(const cancel_link& link, bool only_total) noexcept {
