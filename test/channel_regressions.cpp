@@ -23,6 +23,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -269,4 +270,21 @@ FLAVOUR_TEST_CASE(D5_a_loop_that_finds_nothing_waits_on_at_its_place, rendezvous
   run_ready(context);
   BOOST_TEST(ids == (std::vector<int>{1, 3}), boost::test_tools::per_element());
   BOOST_TEST(!later.done());
+}
+
+// A reason was kept as a value and a category, which do not make up one of the standard library's.
+FLAVOUR_TEST_CASE(C2_the_reason_may_be_one_of_the_standard_library, flavours) {
+  asio::io_context context;
+  auto [tx, rx] = flavour.open(context);
+  const std::error_code reason = std::make_error_code(std::errc::timed_out);
+  tx.close(reason);
+  auto received = begin_receive(rx);
+  run_ready(context);
+  error_code ec;
+  BOOST_TEST(!rx.try_receive(ec));
+  for (const error_code& seen : {ec, received.error()}) {
+    BOOST_TEST(seen == error_code(reason));
+    BOOST_TEST(static_cast<std::error_code>(seen) == reason);
+    BOOST_TEST(seen.message() == reason.message());
+  }
 }

@@ -21,6 +21,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/version.hpp>
+#if BOOST_ASIO_VERSION >= 103200
+#include <boost/asio/cancel_after.hpp>
+#endif
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -352,4 +356,20 @@ BOOST_AUTO_TEST_CASE(B2_a_coroutine_that_ends_when_its_time_is_over) {
   BOOST_TEST(wrong == 0);
 }
 
+#endif
+
+#if BOOST_ASIO_VERSION >= 103200
+// A thread asked again and again whether a receive was ready, and each time a timer of Asio's began,
+// which took the message with it, and where it was to be put when it was gone.
+BOOST_AUTO_TEST_CASE(D3_what_also_begins_a_timer_is_not_asked_whether_it_is_ready) {
+  asio::thread_pool pool(1);
+  auto [tx, rx] = sluice::make_channel<int>(pool, 4);
+  for (int number = 1; number != 5; ++number) {
+    BOOST_TEST(!tx.try_send(number));
+    const auto received = rx.async_receive(asio::cancel_after(10s, sync_wait));
+    BOOST_TEST(received.value_or(0) == number);
+  }
+  BOOST_CHECK_THROW(static_cast<void>(rx.async_receive(asio::cancel_after(1ms, sync_wait))),
+                    boost::system::system_error);
+}
 #endif

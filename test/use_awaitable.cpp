@@ -12,17 +12,22 @@
 
 #include <sluice/use_awaitable.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/asio/version.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <exception>
@@ -282,6 +287,118 @@ FLAVOUR_TEST_CASE(D3_of_two_coroutines_that_receive_one_takes_whatever_they_awai
 
 namespace {
 
+/// Awaits something that completes at once, and then a message.
+template <class Receiver>
+asio::awaitable<int> receive_after_dispatch(Receiver& rx) {
+  co_await asio::dispatch(co_await asio::this_coro::executor, asio::use_awaitable);
+  auto received = co_await rx.async_receive();
+  co_return received ? received->id() : message::none;
+}
+
+/// The same, in a function that it calls, and whose frame lies where others lay before.
+template <class Receiver>
+asio::awaitable<int> receive_in_a_function(Receiver& rx) {
+  co_return co_await receive_after_dispatch(rx);
+}
+
+asio::awaitable<void> end_at_once() {
+  co_await asio::dispatch(co_await asio::this_coro::executor, asio::use_awaitable);
+}
+
+/// What such coroutines leave behind after they have waited for a message, in each order of them.
+template <class Sender, class Receiver>
+void wait_once(asio::io_context& context, Sender& tx, Receiver& rx) {
+  start(context.get_executor(), receive_in_a_function(rx));
+  run_ready(context);
+  begin_send(tx, 1);
+  run_ready(context);
+}
+
+template <class Receiver>
+asio::awaitable<void> receive_in_one_of_two_functions(Receiver& rx) {
+  using namespace asio::experimental::awaitable_operators;
+  co_await (receive_in_a_function(rx) || receive_in_a_function(rx));
+}
+
+template <class Receiver>
+asio::awaitable<void> receive_unless_over(Receiver& rx, bool& received) {
+  using namespace asio::experimental::awaitable_operators;
+  auto winner = co_await (end_at_once() || receive_in_a_function(rx));
+  received = winner.index() == 1;
+}
+
+}  // namespace
+
+// Older releases of Asio do not know that a coroutine is still being spawned if it has awaited
+// something, and a frame was mistaken for another one that had lain at the same place.
+FLAVOUR_TEST_CASE(D3_a_function_of_a_branch_is_not_taken_for_another_that_is_over,
+                  buffered_flavours) {
+  if (flavour.capacity < 2) return;
+  int wrong = 0;
+  for (int round = 0; round != 20; ++round) {
+    asio::io_context context;
+    auto [tx, rx] = flavour.open(context);
+    wait_once(context, tx, rx);
+    begin_send(tx, 2);
+    begin_send(tx, 3);
+    start(context.get_executor(), receive_in_one_of_two_functions(rx));
+    run_ready(context);
+    wrong += rx.size() == 1 ? 0 : 1;
+    drain(rx);
+
+    wait_once(context, tx, rx);
+    begin_send(tx, 2);
+    bool received = false;
+    start(context.get_executor(), receive_unless_over(rx, received));
+    run_ready(context);
+    wrong += rx.size() == (received ? 0u : 1u) ? 0 : 1;
+  }
+  BOOST_TEST(wrong == 0);
+}
+
+namespace {
+
+/// Goes to another executor, by `token`, and receives there.
+template <class Receiver, class Token>
+asio::awaitable<int> receive_elsewhere(Receiver& rx, Token token) {
+  co_await asio::post(token);
+  auto received = co_await rx.async_receive();
+  co_return received ? received->id() : message::none;
+}
+
+template <class Receiver, class Token>
+asio::awaitable<void> receive_either_elsewhere(Receiver& rx, Token token) {
+  using namespace asio::experimental::awaitable_operators;
+  co_await (receive_elsewhere(rx, token) || receive_elsewhere(rx, token));
+}
+
+}  // namespace
+
+// A branch that has gone to another executor posts its end.
+FLAVOUR_TEST_CASE(D3_of_two_branches_that_have_gone_to_another_executor_one_takes,
+                  buffered_flavours) {
+  if (flavour.capacity < 2) return;
+  int wrong = 0;
+  for (int round = 0; round != 20; ++round) {
+    asio::io_context context;
+    asio::io_context elsewhere;
+    auto [tx, rx] = flavour.open(context);
+    begin_send(tx, 1);
+    begin_send(tx, 2);
+    start(context.get_executor(),
+          receive_either_elsewhere(rx, asio::bind_executor(elsewhere, asio::use_awaitable)));
+    for (int turn = 0; turn != 3; ++turn) {
+      run_ready(context);
+      run_ready(elsewhere);
+    }
+    run_ready(context);
+    wrong += rx.size() == 1 ? 0 : 1;
+  }
+  BOOST_TEST(wrong == 0);
+}
+
+namespace {
+
 /// Adds up messages until it is cancelled.
 template <class Receiver>
 asio::awaitable<void> add_up(Receiver& rx, int& sum) {
@@ -320,6 +437,93 @@ FLAVOUR_TEST_CASE(D3_a_loop_that_is_stopped_in_the_middle_of_ready_messages_lose
     wrong += sum == sent ? 0 : 1;
   }
   BOOST_TEST(wrong == 0);
+}
+
+// Adapted -----------------------------------------------------------------------------------------
+
+namespace {
+
+/// Receives a message that is ready by an adapted token; says whether others had a turn meanwhile.
+template <class Receiver, class Token>
+asio::awaitable<void> receive_adapted(Receiver& rx, Token token, bool& others) {
+  auto ex = co_await asio::this_coro::executor;
+  // Now it has waited for an operation of ours.
+  co_await rx.async_receive(token);
+  bool ran = false;
+  asio::post(ex, [&] { ran = true; });
+  co_await rx.async_receive(token);
+  others = ran;
+  if (!ran) co_await asio::post(ex, asio::use_awaitable);
+}
+
+template <class Flavour, class Token>
+void check_adapted(const Flavour& flavour, Token token) {
+  for (const bool can_be_cancelled : {false, true}) {
+    bool at_once = false;
+    // Once in a while a thread goes through the executor, but not twice in a row.
+    for (int attempt = 0; attempt != 2; ++attempt) {
+      asio::io_context context;
+      asio::cancellation_signal signal;
+      auto [tx, rx] = flavour.open(context);
+      bool others = true;
+      if (can_be_cancelled)
+        start(context.get_executor(), signal, receive_adapted(rx, token, others));
+      else
+        start(context.get_executor(), receive_adapted(rx, token, others));
+      run_ready(context);
+      begin_send(tx, 1);
+      begin_send(tx, 2);
+      run_ready(context);
+      at_once = at_once || !others;
+    }
+    BOOST_TEST(at_once);
+  }
+}
+
+}  // namespace
+
+FLAVOUR_TEST_CASE(adapted_it_goes_on_at_once_as_well, buffered_flavours) {
+  check_adapted(flavour, asio::as_tuple(sluice::use_awaitable));
+#if BOOST_ASIO_VERSION < 102700 || BOOST_ASIO_VERSION >= 103800
+  // Some releases in between hide the operation.
+  error_code ec;
+  check_adapted(flavour, asio::redirect_error(sluice::use_awaitable, ec));
+#endif
+}
+
+namespace {
+
+/// Receives by a token that is bound to a context; says whether that is where it goes on.
+template <class Receiver>
+asio::awaitable<void> receive_in(asio::io_context& there, Receiver& rx, int& arrived) {
+  for (int i = 0; i != 2; ++i) {
+    co_await rx.async_receive(asio::bind_executor(there, sluice::use_awaitable));
+    if (there.get_executor().running_in_this_thread()) ++arrived;
+    co_await asio::post(asio::use_awaitable);
+  }
+}
+
+}  // namespace
+
+// Adapters of older releases are tried as well, and with them went that the coroutine goes where it
+// is bound to, and that it counts as work there.
+FLAVOUR_TEST_CASE(K2_a_coroutine_goes_where_its_token_is_bound_to, buffered_flavours) {
+  asio::io_context context;
+  asio::io_context there;
+  auto [tx, rx] = flavour.open(context);
+  int arrived = 0;
+  start(context.get_executor(), receive_in(there, rx, arrived));
+  run_ready(context);
+  run_ready(there);
+  // It has work, though nothing that is ready.
+  BOOST_TEST(!there.stopped());
+  begin_send(tx, 1);
+  begin_send(tx, 2);
+  for (int turn = 0; turn != 3; ++turn) {
+    run_ready(there);
+    run_ready(context);
+  }
+  BOOST_TEST(arrived == 2);
 }
 
 // What else can be done with it -------------------------------------------------------------------

@@ -33,13 +33,12 @@ namespace sluice {
  * without arguments, and it returns one. Called with another completion token it begins with that.
  *
  * A receive that is ready completes at once unless the coroutine can be cancelled and is still
- * being spawned, as a branch of `operator||` is at first: there an operation that took its message
- * at once could lose the race afterwards, and the message with it. Then it behaves as with
- * `asio::use_awaitable`, and takes the message as the last step before the coroutine goes on.
- * (With releases of Asio in which a coroutine cannot tell whether it has been suspended, a coroutine
- * that can be cancelled must have waited for an operation of this library last, in the same
- * function.) Sends, which are accepted when they are begun if they can be, go on at once
- * everywhere.
+ * being spawned, as a branch of `operator||` is at first, or has gone to another executor than its
+ * own: there an operation that took its message at once could lose the race afterwards, and the
+ * message with it. Then it behaves as with `asio::use_awaitable`, and takes the message as the last
+ * step before the coroutine goes on. (With releases of Asio in which a coroutine cannot tell whether
+ * it has been suspended, one that can be cancelled must have waited for an operation of this library
+ * last.) Sends, which are accepted when they are begun if they can be, go on at once everywhere.
  *
  * After 128 operations in a row that were ready, a thread goes through the executor once, so that a
  * busy channel cannot starve a timer.
@@ -48,7 +47,9 @@ namespace sluice {
  * is (as with Asio's I/O objects and their coroutines).
  *
  * It can be adapted, `asio::as_tuple(sluice::use_awaitable)` and
- * `asio::redirect_error(sluice::use_awaitable, ec)`, without losing any of this.
+ * `asio::redirect_error(sluice::use_awaitable, ec)`, without losing any of this (but for Boost 1.83,
+ * whose `redirect_error` hides what it adapts: there it is always suspended). Bound to an executor,
+ * `asio::bind_executor(ex, sluice::use_awaitable)`, a coroutine is always suspended, and goes there.
  *
  * @code
  * while (auto message = co_await rx.async_receive(sluice::use_awaitable))
@@ -97,29 +98,34 @@ class async_result<sluice::use_awaitable_t<Executor>, R(Args...)> {
  public:
   using return_type = typename async_result<plain_token, R(Args...)>::return_type;
 
+ private:
   template <class Initiation, class... InitArgs>
-  static auto initiate(Initiation&& initiation, sluice::use_awaitable_t<Executor>,
-                       InitArgs&&... args) {
-    using ours = typename sluice::detail::inner_initiation<std::decay_t<Initiation>>::type;
-    if constexpr (can_be_tried<ours, sizeof...(InitArgs)>())
-      return sluice::detail::awaitable_operation<Executor, void(Args...), std::decay_t<Initiation>,
-                                                 std::decay_t<InitArgs>...>(
-          std::forward<Initiation>(initiation), std::forward<InitArgs>(args)...);
+  static constexpr bool can_be_tried = sluice::detail::can_be_asked<
+      typename sluice::detail::inner_initiation<std::decay_t<Initiation>>::type,
+      std::decay_t<InitArgs>...>();
+
+  template <class Initiation, class... InitArgs>
+  using result = std::conditional_t<
+      can_be_tried<Initiation, InitArgs...>,
+      sluice::detail::awaitable_operation<Executor, void(Args...), std::decay_t<Initiation>,
+                                          std::decay_t<InitArgs>...>,
+      return_type>;
+
+ public:
+  // Not deduced: Asio asks what this would return for initiations that cannot be begun.
+  template <class Initiation, class... InitArgs>
+  static result<Initiation, InitArgs...> initiate(Initiation&& initiation,
+                                                  sluice::use_awaitable_t<Executor>,
+                                                  InitArgs&&... args) {
+    if constexpr (can_be_tried<Initiation, InitArgs...>)
+      return result<Initiation, InitArgs...>(std::forward<Initiation>(initiation),
+                                             std::forward<InitArgs>(args)...);
     else
       return async_initiate<plain_token, R(Args...)>(std::forward<Initiation>(initiation), token(),
                                                      std::forward<InitArgs>(args)...);
   }
 
  private:
-  // An adapter that adds arguments would lose them to an attempt that is not ready.
-  template <class Ours, std::size_t Count>
-  static constexpr bool can_be_tried() {
-    if constexpr (std::is_void_v<Ours>)
-      return false;
-    else
-      return Ours::argument_count == Count;
-  }
-
   static plain_token& token() {
     static plain_token plain;
     return plain;

@@ -103,6 +103,14 @@ constexpr auto function(const char* type, const char* name, const char* form, Ca
   return initiating_function<End, Signature, Call>(type, name, form, call);
 }
 
+// What functions are given has a name, so that it is of one type however often they are called.
+struct stops {
+  bool operator()(message) const noexcept { return false; }
+};
+struct is_not_zero {
+  bool operator()(int latest) const noexcept { return latest != 0; }
+};
+
 // clang-format off
 #define PASS(argument) std::forward<decltype(argument)>(argument)
 inline constexpr auto functions = std::make_tuple(
@@ -157,7 +165,7 @@ inline constexpr auto functions = std::make_tuple(
       return PASS(rx).async_receive_some(room_for_some(), 9, PASS(token)...); }),
   function<looping_end, void(error_code)>("receiver", "async_for_each", "",
     [](auto&& rx, message&, auto&&... token) {
-      return PASS(rx).async_for_each([](message) { return false; }, PASS(token)...); }),
+      return PASS(rx).async_for_each(stops(), PASS(token)...); }),
   function<oneshot_closing_end, void(error_code)>("oneshot_sender", "async_wait_closed", "",
     [](auto&& tx, message&, auto&&... token) {
       return PASS(tx).async_wait_closed(PASS(token)...); }),
@@ -171,7 +179,7 @@ inline constexpr auto functions = std::make_tuple(
   function<watch_testing_end, void(error_code, std::shared_ptr<const int>)>(
     "watch_receiver", "async_wait_for", "",
     [](auto&& rx, message&, auto&&... token) {
-      return PASS(rx).async_wait_for([](int latest) { return latest != 0; }, PASS(token)...); }),
+      return PASS(rx).async_wait_for(is_not_zero(), PASS(token)...); }),
   function<receiving_end, void(error_code, std::size_t, selected_message)>(
     "basic_select", "async_wait", "",
     [](auto&& rx, message&, auto&&... token) {

@@ -20,6 +20,7 @@
 #if defined(BOOST_ASIO_HAS_CO_AWAIT)
 
 #include <sluice/detail/handler_request.hpp>
+#include <sluice/detail/running_here.hpp>
 #include <sluice/error.hpp>
 
 #include <boost/asio/associator.hpp>
@@ -30,6 +31,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <exception>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -56,7 +58,7 @@ namespace asio = boost::asio;
 template <class... Args>
 class ready_handler {
  public:
-  using request_type = ready_path;
+  using request_type = ready_path_in_place;
   using result_type = std::optional<std::tuple<Args...>>;
 
   explicit ready_handler(result_type& result) noexcept : result_(&result) {}
@@ -106,40 +108,61 @@ class ready_budget {
   }
 };
 
-/// The coroutine that a thread has resumed last after it had waited for an operation of ours.
-inline const void*& last_resumed() noexcept {
-  static thread_local const void* frame = nullptr;
-  return frame;
+/// The coroutine that this thread runs because an operation of ours has resumed it, as long as that
+/// lasts.
+inline const void*& resumed_here() noexcept {
+  static thread_local const void* coroutine = nullptr;
+  return coroutine;
 }
 
-template <class Frame, class Tag = asio::detail::awaitable_thread_has_context_switched>
+template <class Frame, class Question = asio::detail::awaitable_thread_has_context_switched>
 concept knows_whether_it_was_suspended =
-    requires(Frame& frame) { frame.await_transform(Tag()).await_resume(); };
+    requires(Frame& frame) { frame.await_transform(Question()).await_resume(); };
 
 template <class Frame>
 concept knows_whether_it_is_launched =
     requires(Frame& frame) { frame.detach_thread()->entry_point()->is_launching(); };
 
-/// Whether a coroutine that ends now hands its result on at once.
-/**
- * One that is still being spawned does not, but posts its end. A message that it takes may be
- * overtaken meanwhile: by the other branch of an `operator||`, which takes one as well, so that one
- * of the two is dropped.
- *
- * Older releases believe that a coroutine has been suspended if it has awaited anything, also what
- * completed at once. So there it must have waited for an operation of ours, in this frame; `frame`
- * may be another one at the same place, but of two branches that are being spawned only one can be
- * mistaken, and that one ends at once.
- */
-template <class Frame>
-bool ends_at_once(Frame& frame) noexcept {
+/// Something that a coroutine has for itself as long as it lives, whichever function of it runs.
+/// Null if there is no way to find it.
+template <class Frame, class Question = asio::detail::awaitable_thread_has_context_switched>
+const void* identity_of(Frame& frame) noexcept {
   if constexpr (knows_whether_it_was_suspended<Frame>) {
-    using question = asio::detail::awaitable_thread_has_context_switched;
-    return last_resumed() == &frame && frame.await_transform(question()).await_resume();
+    return std::addressof(frame.await_transform(Question()).await_resume());
   } else if constexpr (knows_whether_it_is_launched<Frame>) {
     auto* thread = frame.detach_thread();
     frame.attach_thread(thread);
-    return !thread->entry_point()->is_launching();
+    return thread->entry_point();
+  } else {
+    return nullptr;
+  }
+}
+
+/// Whether a coroutine runs on its own executor, and not on one that it has gone to by an operation
+/// that was bound to that.
+template <class Frame>
+bool is_at_home(Frame& frame) noexcept {
+  return detail::is_running_inside(frame.await_transform(asio::this_coro::executor).await_resume());
+}
+
+/// Whether a coroutine that ends now hands its result on at once.
+/**
+ * One that is still being spawned does not, but posts its end, and so does one that runs on another
+ * executor than its own. A message that it takes may be overtaken meanwhile: by the other branch of
+ * an `operator||`, which takes one as well, so that one of the two is dropped.
+ *
+ * One that an operation of ours has just resumed is neither. Of others older releases believe that
+ * they have been suspended if they have awaited anything, also what completed at once, so there
+ * nothing can be said.
+ */
+template <class Frame>
+bool ends_at_once(Frame& frame) noexcept {
+  const void* const self = detail::identity_of(frame);
+  if (self != nullptr && resumed_here() == self) return true;
+  if constexpr (knows_whether_it_is_launched<Frame>) {
+    auto* thread = frame.detach_thread();
+    frame.attach_thread(thread);
+    return !thread->entry_point()->is_launching() && detail::is_at_home(frame);
   } else {
     return false;
   }
@@ -154,7 +177,7 @@ bool is_cancellable(Frame& frame) noexcept {
       .is_connected();
 }
 
-/// Resumes a coroutine. As long as there is one that was spawned, its executor has work.
+/// Resumes a coroutine, and says afterwards that the thread does not run it any more.
 template <class Handler>
 class resuming_handler {
  public:
@@ -162,6 +185,9 @@ class resuming_handler {
 
   template <class... Values>
   void operator()(Values&&... values) {
+    struct turn {
+      ~turn() { resumed_here() = nullptr; }
+    } ends;
     std::move(handler_)(std::forward<Values>(values)...);
   }
 
@@ -171,12 +197,9 @@ class resuming_handler {
   Handler handler_;
 };
 
-template <class Handler, class Default>
-struct associated_request<resuming_handler<Handler>, Default> {
-  using type = no_work;
-  static type get(const resuming_handler<Handler>&) noexcept { return {}; }
-  static type get(const resuming_handler<Handler>&, const Default&) noexcept { return {}; }
-};
+/// A coroutine that was spawned counts as work on its executor by itself.
+template <class Handler>
+inline constexpr bool counts_as_work<resuming_handler<Handler>> = true;
 
 template <class Executor, class Signature, class Initiation, class... Arguments>
 class awaitable_operation;
@@ -194,6 +217,9 @@ class [[nodiscard]] awaitable_operation<Executor, void(Args...), Initiation, Arg
   using signature = void(Args...);
   using ready_result = typename ready_handler<std::decay_t<Args>...>::result_type;
   using awaitable_type = typename asio::async_result<token, void(Args...)>::return_type;
+
+  /// Whether adapters may have changed where its handler runs.
+  static constexpr bool is_adapted = !std::is_same_v<Initiation, ours>;
 
   template <class... Given>
   explicit awaitable_operation(Initiation&& initiation, Given&&... given)
@@ -314,7 +340,9 @@ class operation_awaiter {
 
   decltype(std::declval<inner_awaiter&>().await_resume()) await_resume() {
     if (ready_) return detail::await_result(std::move(*ready_));
-    last_resumed() = &frame_;
+    // An adapter may have bound it to another executor. Only who can be cancelled needs to know.
+    if (!Operation::is_adapted || (detail::is_cancellable(frame_) && detail::is_at_home(frame_)))
+      resumed_here() = detail::identity_of(frame_);
     return awaiter_->await_resume();
   }
 
@@ -394,10 +422,13 @@ namespace boost::asio {
 template <template <class, class> class Associator, class Handler, class Default>
 struct associator<Associator, sluice::detail::resuming_handler<Handler>, Default>
     : Associator<Handler, Default> {
-  static auto get(const sluice::detail::resuming_handler<Handler>& h) noexcept {
+  // Not deduced: that would instantiate more than is asked for, and not everything can be.
+  static typename Associator<Handler, Default>::type get(
+      const sluice::detail::resuming_handler<Handler>& h) noexcept {
     return Associator<Handler, Default>::get(h.handler());
   }
-  static auto get(const sluice::detail::resuming_handler<Handler>& h, const Default& d) noexcept {
+  static auto get(const sluice::detail::resuming_handler<Handler>& h, const Default& d) noexcept
+      -> decltype(Associator<Handler, Default>::get(h.handler(), d)) {
     return Associator<Handler, Default>::get(h.handler(), d);
   }
 };

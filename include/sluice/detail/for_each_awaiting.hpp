@@ -201,10 +201,12 @@ namespace boost::asio {
 template <template <class, class> class Associator, class Handler, class Default>
 struct associator<Associator, sluice::detail::loop_handler<Handler>, Default>
     : Associator<Handler, Default> {
-  static auto get(const sluice::detail::loop_handler<Handler>& h) noexcept {
+  static typename Associator<Handler, Default>::type get(
+      const sluice::detail::loop_handler<Handler>& h) noexcept {
     return Associator<Handler, Default>::get(h.handler());
   }
-  static auto get(const sluice::detail::loop_handler<Handler>& h, const Default& d) noexcept {
+  static auto get(const sluice::detail::loop_handler<Handler>& h, const Default& d) noexcept
+      -> decltype(Associator<Handler, Default>::get(h.handler(), d)) {
     return Associator<Handler, Default>::get(h.handler(), d);
   }
 };

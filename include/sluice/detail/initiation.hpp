@@ -277,14 +277,15 @@ class handle_initiation {
   template <class Handler, class... Arguments>
   void operator()(Handler&& handler, Arguments&&... arguments) const {
     using handler_type = std::decay_t<Handler>;
-    if constexpr (requests<handler_type, ready_path>) {
+    if constexpr (only_asks<handler_type>) {
+      if constexpr (!may_be_told<handler_type>) return;
       tried_ = true;
       if constexpr (keeps) {
         if (!kept_) kept_.emplace(handle());
       }
     }
     from_handle([&](auto& state, std::uint64_t owner, auto& executor) {
-      if constexpr (requests<handler_type, ready_path>) {
+      if constexpr (only_asks<handler_type>) {
         Start::try_now(state.get(),
                        telling(std::forward<Handler>(handler), Start::name, state.get()),
                        std::forward<Arguments>(arguments)...);

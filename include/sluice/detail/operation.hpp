@@ -94,10 +94,10 @@ template <class Step, class Handler, class IoExecutor>
 class operation final
     : public Step,
       private operation_executors<asio::associated_executor_t<Handler, IoExecutor>, IoExecutor,
-                                  !requests<Handler, no_work>>
+                                  !counts_as_work<Handler>>
           BOOST_ASIO_ALSO_INHERIT_TRACKED_HANDLER {
   using handler_executor = asio::associated_executor_t<Handler, IoExecutor>;
-  using executors = operation_executors<handler_executor, IoExecutor, !requests<Handler, no_work>>;
+  using executors = operation_executors<handler_executor, IoExecutor, !counts_as_work<Handler>>;
   using allocator_type = asio::associated_allocator_t<Handler, recycling_allocator<void>>;
   using storage = typename std::allocator_traits<allocator_type>::template rebind_alloc<operation>;
 

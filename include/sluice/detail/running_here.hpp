@@ -24,8 +24,8 @@ namespace sluice::detail {
 
 namespace asio = boost::asio;
 
-template <class Executor>
-bool is_running_here(const Executor& ex) noexcept;
+template <bool ContextCounts, class Executor>
+bool runs_here(const Executor& ex) noexcept;
 
 template <class Executor, class = void>
 struct says_if_running : std::false_type {};
@@ -71,13 +71,14 @@ using with_properties =
                   continuing_t<never_blocking_t<tracked_t<Executor>>>>;
 
 /// Finds out what a type-erased executor holds. The usual ones come first.
+template <bool ContextCounts>
 struct held_executor {
   using io = asio::io_context::executor_type;
   using pool = asio::thread_pool::executor_type;
   using any = asio::any_io_executor;
 
   template <class Executor>
-  static bool is_running_here(const Executor& ex) noexcept {
+  static bool runs_here(const Executor& ex) noexcept {
     bool running = false;
     static_cast<void>(
         look(executor_list<io, asio::strand<any>, asio::strand<io>, pool, asio::strand<pool>>(), ex,
@@ -98,25 +99,37 @@ struct held_executor {
   static bool look_for(const Executor& ex, bool& running) noexcept {
     const Known* known = ex.template target<Known>();
     if (known == nullptr) return false;
-    running = detail::is_running_here(*known);
+    running = detail::runs_here<ContextCounts>(*known);
     return true;
   }
 };
 
-template <class Executor>
-bool is_running_here(const Executor& ex) noexcept {
+template <bool ContextCounts, class Executor>
+bool runs_here(const Executor& ex) noexcept {
   if constexpr (is_type_erased<Executor>::value) {
-    return ex && held_executor::is_running_here(ex);
+    return ex && held_executor<ContextCounts>::runs_here(ex);
   } else if constexpr (says_if_running<Executor>::value) {
     if (ex.running_in_this_thread()) return true;
-    if constexpr (has_inner_executor<Executor>::value)
-      return detail::is_running_here(ex.get_inner_executor());
+    if constexpr (ContextCounts && has_inner_executor<Executor>::value)
+      return detail::runs_here<ContextCounts>(ex.get_inner_executor());
     else
       return false;
   } else {
     static_cast<void>(ex);
     return false;
   }
+}
+
+/// Whether this thread runs the executor, or, if that is a strand, the context below.
+template <class Executor>
+bool is_running_here(const Executor& ex) noexcept {
+  return detail::runs_here<true>(ex);
+}
+
+/// Whether this thread runs the executor itself, so that it need not wait for its turn.
+template <class Executor>
+bool is_running_inside(const Executor& ex) noexcept {
+  return detail::runs_here<false>(ex);
 }
 
 // Which executor an initiation would wait for -----------------------------------------------------

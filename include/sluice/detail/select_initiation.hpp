@@ -46,7 +46,8 @@ class select_initiation {
   template <class Handler, class Select>
   void operator()(Handler&& handler, Select&& select) const {
     using handler_type = std::decay_t<Handler>;
-    if constexpr (requests<handler_type, ready_path>) {
+    if constexpr (only_asks<handler_type>) {
+      if constexpr (!may_be_told<handler_type>) return;
       using set = typename Holder::set_type;
       tried_ = true;
       if (is_turn_of_foreign()) return;

@@ -226,27 +226,6 @@ struct threading_of<Ours, std::void_t<typename Ours::threading_type>> {
   using type = typename Ours::threading_type;
 };
 
-/// Whether an argument is the same after it has been passed on. Asio's adapters take executors as
-/// constants.
-template <class Argument>
-inline constexpr bool stays_as_it_is =
-    std::is_lvalue_reference_v<Argument> || std::is_trivially_copyable_v<std::decay_t<Argument>> ||
-    asio::execution::is_executor<std::decay_t<Argument>>::value;
-
-/// Whether an initiation can be asked, with these arguments, if its operation is ready. Those of
-/// the operation are only used if it is; those that adapters add in front would be lost.
-template <class Ours, class... Arguments>
-constexpr bool can_be_asked() {
-  if constexpr (std::is_void_v<Ours> || sizeof...(Arguments) == 0) {
-    return !std::is_void_v<Ours>;
-  } else {
-    constexpr bool stays[] = {stays_as_it_is<Arguments>...};
-    for (std::size_t i = 0; i + Ours::argument_count < sizeof...(Arguments); ++i)
-      if (!stays[i]) return false;
-    return sizeof...(Arguments) >= Ours::argument_count;
-  }
-}
-
 /// Whether an operation whose time is over looks once more. What takes effect as it begins has
 /// stood in line until then; part of it may even have happened, as with a send of several values.
 template <class Ours, class... Arguments>

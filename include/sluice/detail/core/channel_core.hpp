@@ -146,10 +146,7 @@ class channel_core : public wait_state<Threading> {
 
   /// Why the channel was closed; no error if plainly. Who has seen the channel closed under the
   /// lock may read it without, since it does not change any more.
-  error_code reason() const noexcept {
-    return reason_category_ != nullptr ? error_code(reason_value_, *reason_category_)
-                                       : error_code();
-  }
+  error_code reason() const noexcept { return reason_; }
 
   // Waiting -------------------------------------------------------------------------------------
 
@@ -414,16 +411,15 @@ class channel_core : public wait_state<Threading> {
   wait_queue closers_;    // those who wait for the channel to close
   std::uint32_t sender_count_ = 1;
   std::uint32_t receiver_count_ = 1;
-  const boost::system::error_category* reason_category_ = nullptr;
-  int reason_value_ = 0;
+  // As a whole: what was made of a std::error_code is more than a value and a category.
+  error_code reason_;
   observable<Threading, bool> closed_ = false;
 
  private:
   void close_now(error_code reason, wake_list& wakes) noexcept {
     if (closed_) return;
     closed_ = true;
-    reason_value_ = reason.value();
-    reason_category_ = &reason.category();
+    reason_ = reason;
     base::settle_all(senders_, outcome::closed, wakes);
     offered_ = 0;
     base::settle_all(reservers_, outcome::closed, wakes);

@@ -11,7 +11,8 @@
 // - A section that wakes somebody keeps the state alive until all are woken.
 // - Lock order: the registry of a context before the lock of a state.
 //
-// `sites_` and `evictions_` are protected by the lock; the gate says what of it is.
+// `sites_` and `evictions_` are protected by the lock, and so is `had_site_` as long as there is more
+// than one reference; the gate says what of it is.
 
 #include <sluice/detail/core/waiter.hpp>
 #include <sluice/detail/core/wake_gate.hpp>
@@ -147,8 +148,9 @@ class state : public evictable {
   bool try_reference() noexcept { return gate_.add_reference_if_alive(); }
 
   void release() noexcept final {
-    // Without a site, no context can get a reference meanwhile.
-    if ((is_held_once() && sites_ == nullptr) || gate_.release()) delete this;
+    // If no context has ever known it, none can get a reference meanwhile. One that does may be
+    // taking its site away just now.
+    if ((is_held_once() && !had_site_) || gate_.release()) delete this;
   }
 
   /// Ends what a fruitless look began with enter_gate().
@@ -164,6 +166,7 @@ class state : public evictable {
     std::unique_ptr<site> entry(std::move(added));
     entry->next_ = std::move(sites_);
     sites_ = std::move(entry);
+    had_site_ = true;
   }
 
   void evict(const void* home) noexcept final {
@@ -256,6 +259,7 @@ class state : public evictable {
   eviction* evictions_ = nullptr;  // those under way
   wake_gate<Threading> gate_;
   typename Threading::mutex mutex_;
+  bool had_site_ = false;  // set by somebody with a reference; may be read by the only one left
 };
 
 /// A counted reference to the memory of a state; it keeps nothing open.
