@@ -155,7 +155,7 @@ class Channel(State):
         figures.add_if("reserved", self.number("permits_"))
         figures.add_if("waiting for the end", length(self["closers_"]))
         if self.number("closed_"):
-            reason = self.reason()
+            reason = error_text(self["reason_"])
             figures.say(f"closed by {reason}" if reason else "closed")
         self.describe_metrics(figures)
 
@@ -188,14 +188,6 @@ class Channel(State):
 
     def size(self):
         return self.number("buffered_") + self.in_hands()
-
-    def reason(self):
-        category = self["reason_category_"]
-        if not category:
-            return ""
-        value = int(self["reason_value_"])
-        name = str(category.dynamic_type.target().unqualified()).split("::")[-1]
-        return f"{name}:{value}" if value else ""
 
     def values(self):
         """The values in the buffer; those in the hands of batches are not among them."""

@@ -275,8 +275,8 @@ class operation final
 
   void track_creation() {
 #if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
-    BOOST_ASIO_HANDLER_CREATION((tracked_context(context_of(executors::io_executor())), *this, "sluice",
-                                 this->state(), 0, Step::name));
+    BOOST_ASIO_HANDLER_CREATION((tracked_context(context_of(executors::io_executor())), *this,
+                                 "sluice", this->state(), 0, Step::name));
 #endif
   }
 

@@ -117,8 +117,8 @@ class operation_executors {
   // count up and down again would stop a context that has no other work, and is not running yet.
   // One that was not ready just now, and is by now, might as well have begun earlier, and waited.
   template <class Threading>
-  bool begin_to_wait(core::waiter& w, core::state<Threading>* state,
-                                       start_function start, bool was_tried) {
+  bool begin_to_wait(core::waiter& w, core::state<Threading>* state, start_function start,
+                     bool was_tried) {
     drop_guard unbegun(w);
     if (was_tried) start_work();
     w.may_wait = was_tried;
@@ -145,8 +145,8 @@ class operation_executors {
   /// Goes back to wait. False if there is something to be committed after all; else the operation
   /// may be gone.
   template <class Threading>
-  bool go_on_waiting(core::waiter& w, core::state<Threading>* state,
-                                       start_function wait_again, unsigned phase) {
+  bool go_on_waiting(core::waiter& w, core::state<Threading>* state, start_function wait_again,
+                     unsigned phase) {
     // The gate keeps the contexts from going away until this waits again, or is gone.
     auto kept = core::state_ref<core::state<Threading>>::share(state);
     try {
@@ -169,7 +169,7 @@ class operation_executors {
   // submission needs is taken out before. Work on the handler's executor stays with the operation.
   template <class Allocator>
   void submit(core::waiter& w, posted::function complete, posted::function relay,
-                                const Allocator& memory) {
+              const Allocator& memory) {
     if (!io_executor_) return submit_handler(w, complete, relay, memory);
     [[maybe_unused]] const work<IoExecutor> io_work = take_io_work();
     // From now on it lives in the handler's context, and the other one may go. Should it have to
