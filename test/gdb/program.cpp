@@ -94,12 +94,12 @@ void receives(asio::io_context& context) {
   context.restart();
   context.poll();
   // More values than the first block has places for.
-  for (int i = 0; i != 40; ++i) static_cast<void>(tx.try_send(job{i, 'b'}));
-  for (int i = 0; i != 38; ++i) static_cast<void>(rx.try_receive());
+  for (int i = 0; i != 17; ++i) static_cast<void>(tx.try_send(job{i, 'b'}));
+  for (int i = 0; i != 15; ++i) static_cast<void>(rx.try_receive());
   tx.close();
   // (gdb) print tx
   // sluice::sender: size 3, unbounded, senders 1, receivers 1, closed =
-  //   {{number = 37, kind = 98 'b'}, {number = 38, kind = 98 'b'}, {number = 39, kind = 98 'b'}}
+  //   {{number = 14, kind = 98 'b'}, {number = 15, kind = 98 'b'}, {number = 16, kind = 98 'b'}}
   stop_and_look();
 }
 
@@ -187,6 +187,8 @@ void oneshots(asio::io_context& context) {
   tx.async_wait_closed(asio::detached);
   // (gdb) print tx
   // sluice::oneshot_sender: nothing sent, waiting receives 1, waiting for the end 1
+  // (gdb) print *tx.state_.state_
+  // oneshot: nothing sent, waiting receives 1, waiting for the end 1
   stop_and_look();
   static_cast<void>(tx.send(5));
   // (gdb) print rx
@@ -224,6 +226,14 @@ void broadcasts(asio::io_context& context) {
   // sluice::broadcast_receiver: unread 0, missed before 1, waiting receives 1; broadcast: size 2,
   //   capacity 2, senders 1, receivers 2, waiting receives 1
   stop_and_look();
+  tx.send(4);
+  tx.close();
+  // (gdb) print *tx.state_.state_
+  // broadcast: size 2, capacity 2, senders 1, receivers 2, promised 1, closed = {3, 4}
+  // (gdb) print quick
+  // sluice::broadcast_receiver: unread 1, missed before 1, promised 1; broadcast: size 2,
+  //   capacity 2, senders 1, receivers 2, promised 1, closed = {4}
+  stop_and_look();
 
   sluice::broadcast_sender<int, asio::any_io_executor, sluice::multi_threaded,
                            sluice::overflow::wait>
@@ -247,6 +257,8 @@ void watches(asio::io_context& context) {
   tx.async_wait_closed(asio::detached);
   // (gdb) print tx
   // sluice::watch_sender: version 3, senders 1, receivers 1, waiting for the end 1 = {42}
+  // (gdb) print *tx.state_.state_
+  // watch: version 3, senders 1, receivers 1, waiting for the end 1 = {42}
   // (gdb) print rx
   // sluice::watch_receiver: seen 1, version 3, senders 1, receivers 1,
   //   waiting for the end 1 = {42}
@@ -285,6 +297,11 @@ void selects(asio::io_context& context) {
   const auto receives = sluice::on_receive(rx);
   const auto sends = sluice::on_send(tx, 2);
   const auto reads = sluice::on_receive(paper);
+  sluice::watch_sender<int> setting(context, 1);
+  auto reader = setting.subscribe();
+  const auto changes = sluice::on_changed(reader);
+  const auto closes = sluice::on_closed(setting);
+  const auto reserves = sluice::on_reserve(tx);
   const auto select = sluice::select(sluice::on_receive(rx));
   // The case that sends counts as a sender.
   // (gdb) print select
@@ -295,6 +312,12 @@ void selects(asio::io_context& context) {
   // on_send at a channel: size 1, capacity 2, senders 2, receivers 1
   // (gdb) print reads
   // on_receive at a broadcast: size 0, capacity 2, senders 1, receivers 1
+  // (gdb) print changes
+  // on_changed at a watch: version 1, senders 1, receivers 1
+  // (gdb) print closes
+  // on_closed at a watch: version 1, senders 1, receivers 1
+  // (gdb) print reserves
+  // on_reserve at a channel: size 1, capacity 2, senders 2, receivers 1
   stop_and_look();
 }
 
