@@ -100,7 +100,6 @@ std::string_view page() {
 
 <div class="cards"><section class="card"><dl>
   <div><dt>running</dt><dd id="running">0</dd></div>
-  <div><dt>idle</dt><dd id="idle">0</dd></div>
   <div><dt>accepted</dt><dd id="accepted">0</dd></div>
   <div><dt>done</dt><dd id="done">0</dd></div>
   <div><dt>failed</dt><dd id="failed">0</dd></div>
@@ -129,7 +128,7 @@ std::string_view page() {
 <script>
 "use strict";
 const $ = id => document.getElementById(id);
-const figures = ["depth", "capacity", "most", "running", "idle", "accepted", "done", "failed",
+const figures = ["depth", "capacity", "most", "running", "accepted", "done", "failed",
                  "rejected", "abandoned", "listeners"];
 const times = ["mean_wait", "longest_wait"];  // in microseconds
 const kinds = ["accepted", "started", "done", "failed", "abandoned", "rejected", "stopping"];

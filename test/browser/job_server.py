@@ -171,7 +171,7 @@ class Page:
     """What can be seen on the page, and done with it. At the end of its block it is left."""
 
     figures = (
-        "depth capacity most running idle accepted done failed rejected abandoned listeners"
+        "depth capacity most running accepted done failed rejected abandoned listeners"
     ).split()
 
     def __init__(self, server, console=None):
@@ -251,7 +251,7 @@ class JobServerPage(unittest.TestCase):
     def test_events_and_figures_appear_as_jobs_are_done(self):
         with Server("--workers", "1") as server, Page(server) as page:
             page.await_figures(
-                depth=0, capacity=64, most=0, running=0, idle=1, accepted=0, done=0, rejected=0,
+                depth=0, capacity=64, most=0, running=0, accepted=0, done=0, rejected=0,
                 listeners=1,
             )
             self.assertEqual(page.events(), [])
@@ -284,7 +284,7 @@ class JobServerPage(unittest.TestCase):
         workers = ("--workers", "1", "--legacy-threads", "1")
         with Server(*FOR_EVER, *workers, "--queue", "8") as server, Page(server) as page:
             with Clients(server, 6):
-                page.await_figures(depth=4, capacity=8, most=4, running=2, idle=0, accepted=6, done=0)
+                page.await_figures(depth=4, capacity=8, most=4, running=2, accepted=6, done=0)
                 wait_for("half of the diagram", lambda: page.heights("depth")[-1] == 0.5)
                 started = [detail for kind, detail in page.events() if kind == "started"]
                 self.assertEqual(

@@ -25,6 +25,8 @@ def expectations(source, line):
         first -= 1
     pairs = []
     for comment in (text.strip()[2:].strip() for text in lines[first : line - 1]):
+        if comment.startswith(("tag::", "end::")):
+            continue  # a page shows it
         if comment.startswith(PROMPT):
             pairs.append([comment[len(PROMPT) :], ""])
         elif pairs:

@@ -55,6 +55,7 @@ void channels(asio::io_context& context) {
 
   auto another = tx;
   const sluice::weak_sender weak(tx);
+  // tag::channel[]
   for (int i = 1; i != 6; ++i) tx.async_send(i * 10, asio::detached);
   tx.async_reserve(asio::detached);
   another.async_wait_closed(asio::detached);
@@ -64,6 +65,7 @@ void channels(asio::io_context& context) {
   // (gdb) print rx
   // sluice::receiver: size 3, capacity 3, senders 2, receivers 1, waiting sends 2,
   //   waiting reservations 1, waiting for the end 1 = {10, 20, 30}
+  // end::channel[]
   // (gdb) print weak
   // sluice::weak_sender: size 3, capacity 3, senders 2, receivers 1, waiting sends 2,
   //   waiting reservations 1, waiting for the end 1 = {10, 20, 30}
@@ -216,12 +218,14 @@ void broadcasts(asio::io_context& context) {
   // The news that it was overtaken, and two messages.
   for (int i = 0; i != 3; ++i) static_cast<void>(quick.try_receive());
   quick.async_receive([](auto, auto) {});
+  // tag::broadcast[]
   // (gdb) print tx
   // sluice::broadcast_sender: size 2, capacity 2, senders 1, receivers 2,
   //   waiting receives 1 = {2, 3}
   // (gdb) print slow
   // sluice::broadcast_receiver: unread 2, overtaken by 1; broadcast: size 2, capacity 2, senders 1,
   //   receivers 2, waiting receives 1 = {2, 3}
+  // end::broadcast[]
   // (gdb) print quick
   // sluice::broadcast_receiver: unread 0, missed before 1, waiting receives 1; broadcast: size 2,
   //   capacity 2, senders 1, receivers 2, waiting receives 1
@@ -263,11 +267,13 @@ void watches(asio::io_context& context) {
   // sluice::watch_receiver: seen 1, version 3, senders 1, receivers 1,
   //   waiting for the end 1 = {42}
   stop_and_look();
+  // tag::watch[]
   rx.mark_unchanged();
   rx.async_changed([](auto, auto) {});
   // (gdb) print rx
   // sluice::watch_receiver: seen 3, version 3, senders 1, receivers 1, waiting receives 1,
   //   waiting for the end 1 = {42}
+  // end::watch[]
   stop_and_look();
   tx.close();
   // (gdb) print rx
