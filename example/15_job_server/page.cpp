@@ -106,8 +106,8 @@ std::string_view page() {
   <div><dt>rejected</dt><dd id="rejected">0</dd></div>
   <div><dt>abandoned</dt><dd id="abandoned">0</dd></div>
   <div><dt>listeners</dt><dd id="listeners">0</dd></div>
-  <div><dt>ms in the queue</dt><dd id="mean_wait">0</dd></div>
-  <div><dt>at most</dt><dd id="longest_wait">0</dd></div>
+  <div><dt>wait in ms</dt><dd id="mean_wait">0</dd></div>
+  <div><dt>longest</dt><dd id="longest_wait">0</dd></div>
 </dl></section></div>
 </div>
 
