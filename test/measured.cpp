@@ -52,6 +52,7 @@ struct set_clock {
 
   static inline time_point time{};
 };
+static_assert(!set_clock::is_steady);
 
 template <class Threading>
 using measured = sluice::measured<Threading, set_clock>;
@@ -369,11 +370,11 @@ FLAVOUR_TEST_CASE(D8_a_loop_has_received_what_it_has_passed_on, of_three_places)
   auto [tx, rx] = flavour.open(context);
   for (int i = 1; i != 4; ++i) put(tx, i);
   std::vector<std::string> seen;
-  auto loop = begin_for_each(rx, [&, &end = rx](message m) {
+  auto loop = begin_for_each(rx, [&, &end = rx, &from = tx](message m) {
     seen.push_back(fates(end));
     // What was passed on has made room.
     if (m.id() == 1) {
-      put(tx, 4);
+      put(from, 4);
       BOOST_TEST(end.metrics().most_buffered == 3u);
     }
     return m.id() != 2;
@@ -392,12 +393,12 @@ FLAVOUR_TEST_CASE(D8_the_most_values_are_without_those_that_were_passed_on, with
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);
   for (int i = 1; i != 5; ++i) put(tx, i);
-  auto loop = begin_for_each(rx, [&, &end = rx](message m) {
+  auto loop = begin_for_each(rx, [&, &end = rx, &from = tx](message m) {
     // Three are in the hands of the loop, and with these there are four again, and then five.
     if (m.id() == 1) {
-      put(tx, 5);
+      put(from, 5);
       BOOST_TEST(end.metrics().most_buffered == 4u);
-      put(tx, 6);
+      put(from, 6);
       BOOST_TEST(end.metrics().most_buffered == 5u);
     }
     return m.id() != 6;
@@ -443,10 +444,10 @@ FLAVOUR_TEST_CASE(C3_what_a_loop_has_not_passed_on_goes_with_the_last_receiver, 
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);
   for (int i = 1; i != 4; ++i) put(tx, i);
-  auto loop = begin_for_each(rx, [&, &end = rx](message m) {
+  auto loop = begin_for_each(rx, [&, &end = rx, &from = tx](message m) {
     if (m.id() != 2) return;
     end = {};
-    BOOST_TEST(fates(tx) == "3 in: 2 received, 0 displaced, 1 destroyed, 0 there");
+    BOOST_TEST(fates(from) == "3 in: 2 received, 0 displaced, 1 destroyed, 0 there");
   });
   run_ready(context);
   BOOST_TEST(loop.aborted());
@@ -458,8 +459,8 @@ FLAVOUR_TEST_CASE(C3_what_a_batch_passes_on_after_the_last_receiver_is_received,
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);
   for (int i = 1; i != 4; ++i) put(tx, i);
-  std::function<void()> ask = [&, &end = rx] {
-    if (end) BOOST_TEST(fates(tx) == "3 in: 0 received, 0 displaced, 0 destroyed, 3 there");
+  std::function<void()> ask = [&, &end = rx, &from = tx] {
+    if (end) BOOST_TEST(fates(from) == "3 in: 0 received, 0 displaced, 0 destroyed, 3 there");
     end = {};
   };
   asking_vector out{asking_allocator<message>(ask)};
@@ -473,8 +474,8 @@ FLAVOUR_TEST_CASE(D8_the_value_of_a_pending_send_in_a_batch_is_there, without_pl
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);
   auto sent = begin_send(tx, 1);
-  std::function<void()> ask = [&] {
-    BOOST_TEST(fates(tx) == "1 in: 0 received, 0 displaced, 0 destroyed, 1 there");
+  std::function<void()> ask = [&, &from = tx] {
+    BOOST_TEST(fates(from) == "1 in: 0 received, 0 displaced, 0 destroyed, 1 there");
   };
   asking_vector out{asking_allocator<message>(ask)};
   rx.async_receive_some(out, 9, asio::detached);

@@ -101,6 +101,7 @@ BOOST_AUTO_TEST_CASE(times_are_counted) {
 }
 
 BOOST_AUTO_TEST_CASE(a_clock_may_be_a_users) {
+  static_assert(coarse_clock::is_steady);
   asio::io_context context;
   auto [tx, rx] = sluice::make_channel<job, asio::any_io_executor, coarsely_measured>(context, 1);
   BOOST_TEST(!tx.try_send(job{1}));
