@@ -25,6 +25,7 @@ GUIDES = {
     "broadcast_sender": ["broadcast"],
     "channel": ["channel", "choosing"],
     "error": ["errors"],
+    "measured": ["debugging"],
     "oneshot": ["oneshot"],
     "overflow": ["broadcast"],
     "permit": ["permits"],

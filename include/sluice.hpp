@@ -5,6 +5,7 @@
 #include <sluice/broadcast.hpp>
 #include <sluice/channel.hpp>
 #include <sluice/error.hpp>
+#include <sluice/measured.hpp>
 #include <sluice/oneshot.hpp>
 #include <sluice/overflow.hpp>
 #include <sluice/permit.hpp>

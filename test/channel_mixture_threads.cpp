@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
+#if !defined(BOOST_TEST_MODULE)
 #define BOOST_TEST_MODULE channel_mixture_threads
+#endif
 
 // Everything a channel can do, in random order, on several threads: sends of one value and of
 // several, permits, receives, batches and loops that stop, throw or are cancelled, contexts that go
 // while something waits in one of them or in two. Each value comes to one end, every operation to
-// its end, and one consumer sees the values of one producer in their order.
+// its end, and one consumer sees the values of one producer in their order. A channel that is
+// measured, in measured_mixture_threads.cpp, also counts what this program counts.
 
 #include "support/crew.hpp"
 #include "support/flavours.hpp"
@@ -145,9 +148,15 @@ struct moody_allocator {
 
 enum class kind { send, reserve, wait_closed, receive, some, moody, loop };
 
-using sender = sluice::sender<letter>;
-using receiver = sluice::receiver<letter>;
-using permit = sluice::permit<letter>;
+#if defined(MIXTURE_IS_MEASURED)
+using threading = sluice::measured<>;
+#else
+using threading = sluice::multi_threaded;
+#endif
+using sender = sluice::sender<letter, asio::any_io_executor, threading>;
+using receiver = sluice::receiver<letter, asio::any_io_executor, threading>;
+using weak_sender = sluice::weak_sender<letter, asio::any_io_executor, threading>;
+using permit = sluice::permit<letter, threading>;
 
 class actor;
 
@@ -455,10 +464,11 @@ class actor {
       case 1:
         if (next_ != end_) {
           letter l = next(true);
-          if (error_code ec = tx_.try_send(std::move(l)))
+          const int id = l.id();
+          if (tx_.try_send(std::move(l)))
             refused(l);
           else
-            accepted(l);
+            accepted(id);
         }
         break;
       case 2:
@@ -505,13 +515,14 @@ class actor {
       case 7:
         if (next_ != end_) {
           letter l = next(false);
+          const int id = l.id();
           error_code ec;
           auto out = tx_.force_send(std::move(l), ec);
           if (out) out->take(book::displaced);
           if (ec)
             refused(l);
           else
-            accepted(l);
+            accepted(id);
         }
         break;
       case 8: {
@@ -538,10 +549,11 @@ class actor {
           permits_.pop_back();
           if (random_.coin() || next_ == end_) break;
           letter l = next(false);
+          const int id = l.id();
           if (p.send(std::move(l)))
             refused(l);
           else
-            accepted(l);
+            accepted(id);
           if (p) permits_.push_back(std::move(p));
         }
         break;
@@ -586,7 +598,7 @@ class actor {
         break;
     }
   }
-  void accepted(letter&) {}
+  void accepted(int id) { book_.at(id).accepted = true; }
   void refused(letter& l) {
     book_.at(l.id()).failed = true;
     l.take(book::returned);
@@ -643,7 +655,11 @@ class actor {
                       case 3:
                         if (next_ != end_) {
                           letter n = next(true);
-                          if (tx_.try_send(std::move(n))) refused(n);
+                          const int id = n.id();
+                          if (tx_.try_send(std::move(n)))
+                            refused(n);
+                          else
+                            accepted(id);
                         }
                         return true;
                       default:
@@ -689,6 +705,49 @@ class actor {
   bool is_alone = false;
 };
 
+#if defined(MIXTURE_IS_MEASURED)
+
+/// Looks at a channel while it is used: what was counted once is not taken back.
+void watch(const weak_sender& channel, const std::atomic<int>& acting, book& b) {
+  sluice::channel_metrics before;
+  while (acting != 0) {
+    const sluice::channel_metrics now = channel.metrics();
+    b.expect(now.accepted == now.received + now.displaced + now.destroyed + now.buffered, "sum");
+    b.expect(now.accepted >= before.accepted, "fewer were accepted");
+    b.expect(now.received >= before.received, "fewer were received");
+    b.expect(now.displaced >= before.displaced, "fewer were displaced");
+    b.expect(now.most_buffered >= before.most_buffered, "most_buffered");
+    b.expect(now.buffered <= now.most_buffered, "buffered");
+    before = now;
+    std::this_thread::yield();
+  }
+}
+
+/// All that was sent has come to its end.
+void compare(const sluice::channel_metrics& counted, book& b, int ids) {
+  sluice::channel_metrics m;
+  std::uint64_t maybe_destroyed = 0;
+  for (int id = 0; id != ids; ++id) {
+    const auto& entry = b.at(id);
+    if (entry.ends == book::received) ++m.received;
+    if (entry.ends == book::displaced) ++m.displaced;
+    if (entry.ends != book::destroyed || entry.failed) continue;
+    // Of a send that was dropped with its context nobody has heard what it came to.
+    ++(entry.accepted ? m.destroyed : maybe_destroyed);
+  }
+  BOOST_TEST(counted.received == m.received);
+  BOOST_TEST(counted.displaced == m.displaced);
+  BOOST_TEST(counted.destroyed >= m.destroyed);
+  BOOST_TEST(counted.destroyed <= m.destroyed + maybe_destroyed);
+  BOOST_TEST(counted.buffered == 0u);
+  BOOST_TEST(counted.accepted == counted.received + counted.displaced + counted.destroyed);
+  std::uint64_t timed = 0;
+  for (const std::uint64_t count : counted.times.counts) timed += count;
+  BOOST_TEST(timed == m.received);
+}
+
+#endif
+
 }  // namespace
 
 FLAVOUR_TEST_CASE(D1_D2_D6_whatever_happens_on_several_threads, threaded_flavours) {
@@ -700,7 +759,8 @@ FLAVOUR_TEST_CASE(D1_D2_D6_whatever_happens_on_several_threads, threaded_flavour
     const bool closes = random.below(4) == 0;
     const int steps = 20 + static_cast<int>(random.below(100));
     std::optional<mortal_contexts> mortals(std::in_place);
-    auto [tx, rx] = flavour.template open<letter>(asio::any_io_executor(asio::system_executor()));
+    auto [tx, rx] = sluice::make_channel<letter, asio::any_io_executor, threading>(
+        asio::system_executor(), flavour.capacity);
     std::vector<std::unique_ptr<actor>> actors;
     for (int i = 0; i != threads; ++i) {
       auto a = std::make_unique<actor>(i, b, sender(), receiver(), random.fork(), !alone || i == 0);
@@ -710,10 +770,14 @@ FLAVOUR_TEST_CASE(D1_D2_D6_whatever_happens_on_several_threads, threaded_flavour
       actors.push_back(std::move(a));
     }
     actors[2]->begin_mortal(*mortals->contexts[0], *mortals->contexts[1]);
+    [[maybe_unused]] const weak_sender known(tx);
     tx = {};
     rx = {};
     std::atomic<int> acting{threads};
     crew c;
+#if defined(MIXTURE_IS_MEASURED)
+    c.add([&] { watch(known, acting, b); });
+#endif
     for (int i = 0; i != threads; ++i) {
       c.add([&, i] {
         actor& a = *actors[static_cast<std::size_t>(i)];
@@ -741,6 +805,9 @@ FLAVOUR_TEST_CASE(D1_D2_D6_whatever_happens_on_several_threads, threaded_flavour
     for (auto& a : actors) a->check();
     actors.clear();
     mortals.reset();
+#if defined(MIXTURE_IS_MEASURED)
+    compare(known.metrics(), b, threads * most_values);
+#endif
     for (int id = 0; id != threads * most_values; ++id) {
       auto& entry = b.at(id);
       const bool had_end = entry.ends != 0;

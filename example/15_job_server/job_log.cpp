@@ -2,7 +2,7 @@
 
 #include "job_log.hpp"
 
-#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace job_server {
@@ -14,13 +14,18 @@ std::string members_of(const queue_figures& figures) {
   std::string json;
   json += "\"depth\":" + std::to_string(figures.depth);
   json += ",\"capacity\":" + std::to_string(figures.capacity);
+  json += ",\"most\":" + std::to_string(figures.most);
   json += ",\"running\":" + std::to_string(figures.running);
+  json += ",\"idle\":" + std::to_string(figures.idle);
   json += ",\"listeners\":" + std::to_string(figures.listeners);
   json += ",\"accepted\":" + std::to_string(figures.accepted);
+  json += ",\"received\":" + std::to_string(figures.received);
   json += ",\"rejected\":" + std::to_string(figures.rejected);
   json += ",\"done\":" + std::to_string(figures.done);
   json += ",\"failed\":" + std::to_string(figures.failed);
   json += ",\"abandoned\":" + std::to_string(figures.abandoned);
+  json += ",\"mean_wait\":" + std::to_string(figures.mean_wait);
+  json += ",\"longest_wait\":" + std::to_string(figures.longest_wait);
   return json;
 }
 
@@ -44,7 +49,6 @@ job_log::job_log(const event_sender& events, std::size_t capacity)
     : events_(events), capacity_(capacity) {}
 
 void job_log::accepted(std::uint64_t number) {
-  ++accepted_;
   tell("accepted", job_member(number));
 }
 
@@ -55,7 +59,6 @@ void job_log::rejected(std::uint64_t number) {
 
 void job_log::started(std::uint64_t number, std::string_view worker) {
   const std::scoped_lock lock(mutex_);
-  ++started_;
   tell("started", job_member(number) + "\"worker\":\"" + std::string(worker) + "\",");
 }
 
@@ -96,21 +99,30 @@ void job_log::tell(std::string_view name, std::string data) const {
   if (events.receiver_count() > 0) events.send(make_event(name, data + members_of(figures_now())));
 }
 
+// tag::figures[]
 queue_figures job_log::figures_now() const {
+  using microseconds = std::chrono::duration<double, std::micro>;
+  const auto queue = metrics_();
   queue_figures result;
-  // A job that a worker has taken and not yet reported has left the queue, too.
-  const auto waiting = static_cast<std::size_t>(accepted_ - started_);
-  result.depth = std::min(waiting, capacity_);
+  result.depth = queue.buffered;
   result.capacity = capacity_;
-  const auto ended = done_ + failed_ + abandoned_;
-  result.running = static_cast<std::size_t>(accepted_ - ended) - result.depth;
+  result.most = queue.most_buffered;
+  result.running = static_cast<std::size_t>(queue.received - done_ - failed_ - abandoned_);
+  result.idle = queue.waiting_receives;
   result.listeners = events_.lock().receiver_count();
-  result.accepted = accepted_;
+  result.accepted = queue.accepted;
+  result.received = queue.received;
   result.rejected = rejected_;
   result.done = done_;
   result.failed = failed_;
   result.abandoned = abandoned_;
+  if (queue.received != 0) {
+    const microseconds mean = queue.times.total / queue.received;
+    result.mean_wait = static_cast<std::uint64_t>(mean.count());
+  }
+  result.longest_wait = static_cast<std::uint64_t>(microseconds(queue.times.longest).count());
   return result;
 }
+// end::figures[]
 
 }  // namespace job_server

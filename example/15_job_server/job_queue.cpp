@@ -4,15 +4,16 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <tuple>
 #include <utility>
 
 namespace job_server {
 
 job_queue::job_queue(const asio::any_io_executor& consumers, std::size_t capacity, job_log& log)
     : log_(log) {
-  auto [jobs_in, jobs_out] = sluice::make_channel<job>(consumers, capacity);
-  jobs_ = std::move(jobs_in);
-  consumer_ = std::move(jobs_out);
+  std::tie(jobs_, consumer_) =
+      sluice::make_channel<job, asio::any_io_executor, sluice::measured<>>(consumers, capacity);
+  log.ask_queue([jobs = jobs_] { return jobs.metrics(); });
 }
 
 // tag::submit[]

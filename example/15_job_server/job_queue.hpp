@@ -12,6 +12,8 @@
 //   job sees that nobody wants the answer.
 // - Closing the queue is the whole of a graceful stop: no job can enter any more, those that did
 //   are still received, and after the last of them each consumer's loop ends by itself.
+// - The channel is one that is measured: how many jobs have gone through it, how many have waited at
+//   most, and how long. Nobody has to count or to look at a clock for that.
 
 #ifndef JOB_SERVER_JOB_QUEUE_HPP
 #define JOB_SERVER_JOB_QUEUE_HPP
@@ -20,6 +22,7 @@
 #include "word_report.hpp"
 
 #include <sluice/channel.hpp>
+#include <sluice/measured.hpp>
 #include <sluice/oneshot.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -43,6 +46,11 @@ struct job {
   sluice::oneshot_sender<word_report> reply;
 };
 
+// tag::measured[]
+using job_sender = sluice::sender<job, asio::any_io_executor, sluice::measured<>>;
+using job_receiver = sluice::receiver<job, asio::any_io_executor, sluice::measured<>>;
+// end::measured[]
+
 enum class verdict {
   done,     // the report is there
   full,     // not accepted: every place in the queue is taken
@@ -61,7 +69,7 @@ class job_queue {
   job_queue(const asio::any_io_executor& consumers, std::size_t capacity, job_log& log);
 
   // Another consumer; each job goes to exactly one of them.
-  sluice::receiver<job> consumer() const { return consumer_; }
+  job_receiver consumer() const { return consumer_; }
 
   // Refuses at once or completes when the job is finished. Awaited by a connection, on its own
   // executor. To cancel it is to do without the answer.
@@ -71,8 +79,8 @@ class job_queue {
   void close();
 
  private:
-  sluice::sender<job> jobs_;
-  sluice::receiver<job> consumer_;
+  job_sender jobs_;
+  job_receiver consumer_;
   job_log& log_;
 };
 

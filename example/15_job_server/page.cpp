@@ -83,7 +83,8 @@ std::string_view page() {
       <path id="depth_area" fill="var(--blue)" opacity=".15"/>
       <path id="depth_line" fill="none" stroke="var(--blue)"/>
     </svg>
-    <div class="axis"><span>a minute ago</span><span>now</span></div>
+    <div class="axis"><span>a minute ago</span><span>most: <span id="most">0</span></span>
+      <span>now</span></div>
   </section>
   <section class="card">
     <h2>Throughput</h2>
@@ -105,6 +106,8 @@ std::string_view page() {
   <div><dt>rejected</dt><dd id="rejected">0</dd></div>
   <div><dt>abandoned</dt><dd id="abandoned">0</dd></div>
   <div><dt>listeners</dt><dd id="listeners">0</dd></div>
+  <div><dt>wait in ms</dt><dd id="mean_wait">0</dd></div>
+  <div><dt>longest</dt><dd id="longest_wait">0</dd></div>
 </dl></section></div>
 </div>
 
@@ -125,8 +128,9 @@ std::string_view page() {
 <script>
 "use strict";
 const $ = id => document.getElementById(id);
-const figures = ["depth", "capacity", "running", "accepted", "done", "failed", "rejected",
-                 "abandoned", "listeners"];
+const figures = ["depth", "capacity", "most", "running", "accepted", "done", "failed",
+                 "rejected", "abandoned", "listeners"];
+const times = ["mean_wait", "longest_wait"];  // in microseconds
 const kinds = ["accepted", "started", "done", "failed", "abandoned", "rejected", "stopping"];
 const seconds = 60;  // what the diagrams show
 const rows = 12;     // of recent events
@@ -147,6 +151,7 @@ function changed() {
 function draw() {
   drawn = true;
   for (const name of figures) $(name).textContent = (now[name] ?? 0).toLocaleString("en");
+  for (const name of times) $(name).textContent = shown((now[name] ?? 0) / 1000);
   $("missed").textContent = missed ? `, ${missed.toLocaleString("en")} missed` : "";
   const list = recent.map(row => {
     const item = document.createElement("li");
@@ -213,8 +218,8 @@ function plot(name, values, highest) {
   $(name + "_area").setAttribute("d", `M${first} 20L${points.join("L")}L${last} 20Z`);
 }
 
-function shown(rate) {
-  return rate.toLocaleString("en", { maximumFractionDigits: rate < 10 ? 1 : 0 });
+function shown(number) {
+  return number.toLocaleString("en", { maximumFractionDigits: number < 10 ? 1 : 0 });
 }
 
 function sample() {

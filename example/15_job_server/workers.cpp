@@ -21,6 +21,7 @@ namespace job_server {
 namespace {
 
 using ending = job_log::ending;
+using blocking_receiver = decltype(sluice::sync_receiver(std::declval<job_receiver>()));
 
 void work_on(job& next, job_log& log) {
   // The client may have hung up while the job was waiting, or just now.
@@ -42,9 +43,8 @@ void work_on(job& next, job_log& log) {
 
 // `open` is not used. Having it keeps the broadcast of events open for as long as this worker
 // works.
-asio::awaitable<void> work(sluice::receiver<job> jobs, job_log& log,
-                           [[maybe_unused]] event_sender open, std::string name,
-                           std::chrono::milliseconds delay) {
+asio::awaitable<void> work(job_receiver jobs, job_log& log, [[maybe_unused]] event_sender open,
+                           std::string name, std::chrono::milliseconds delay) {
   using namespace asio::experimental::awaitable_operators;
   asio::steady_timer timer(co_await asio::this_coro::executor);
   // tag::coroutine[]
@@ -60,9 +60,8 @@ asio::awaitable<void> work(sluice::receiver<job> jobs, job_log& log,
   // end::coroutine[]
 }
 
-void work_blocking(sluice::sync_receiver<job> jobs, job_log& log,
-                   [[maybe_unused]] event_sender open, const std::string& name,
-                   std::chrono::milliseconds delay) {
+void work_blocking(blocking_receiver jobs, job_log& log, [[maybe_unused]] event_sender open,
+                   const std::string& name, std::chrono::milliseconds delay) {
   // tag::thread[]
   for (job& next : jobs) {
     log.started(next.number, name);

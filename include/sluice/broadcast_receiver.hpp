@@ -235,6 +235,7 @@ class broadcast_receiver : private detail::requires_broadcast_type<T>,
   }
 
   struct start_receive {
+    static constexpr const char* name = "async_receive";
     static constexpr std::size_t argument_count = 0;
 
     template <class Handler, class IoExecutor, class... Arguments>

@@ -365,6 +365,7 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   }
 
   struct start_send {
+    static constexpr const char* name = "async_send";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -385,6 +386,7 @@ class broadcast_sender : private detail::requires_broadcast_type<T>,
   };
 
   struct start_send_reference {
+    static constexpr const char* name = "async_send";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 

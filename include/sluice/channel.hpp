@@ -4,6 +4,7 @@
 
 #include <sluice/detail/source.hpp>
 #include <sluice/error.hpp>
+#include <sluice/measured.hpp>
 #include <sluice/receiver.hpp>
 #include <sluice/sender.hpp>
 #include <sluice/threading.hpp>
@@ -63,7 +64,7 @@ template <class T, class Executor = boost::asio::any_io_executor, class Threadin
 [[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
 make_unbounded_channel(const Source& source) {
   return make_channel<T, Executor, Threading>(source,
-                                              detail::core::channel_core<Threading>::unlimited);
+                                              detail::core::channel_state<T, Threading>::unlimited);
 }
 
 template <class T, class Executor = boost::asio::any_io_executor, class Threading = multi_threaded,
@@ -71,7 +72,7 @@ template <class T, class Executor = boost::asio::any_io_executor, class Threadin
 [[nodiscard]] std::pair<sender<T, Executor, Threading>, receiver<T, Executor, Threading>>
 make_unbounded_channel(ExecutionContext& context) {
   return make_channel<T, Executor, Threading>(context,
-                                              detail::core::channel_core<Threading>::unlimited);
+                                              detail::core::channel_state<T, Threading>::unlimited);
 }
 
 }  // namespace sluice

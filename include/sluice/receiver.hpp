@@ -310,6 +310,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   }
 
   struct start_receive {
+    static constexpr const char* name = "async_receive";
     static constexpr std::size_t argument_count = 0;
 
     template <class Handler, class IoExecutor, class... Arguments>
@@ -333,6 +334,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   };
 
   struct start_receive_some {
+    static constexpr const char* name = "async_receive_some";
     static constexpr std::size_t argument_count = 1;
 
     template <class Handler, class IoExecutor, class Allocator>
@@ -357,6 +359,7 @@ class receiver : public detail::channel_end<detail::receiver_role, T, Executor, 
   };
 
   struct start_for_each {
+    static constexpr const char* name = "async_for_each";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool may_spawn = true;
 

@@ -8,6 +8,7 @@
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/operation.hpp>
 #include <sluice/error.hpp>
+#include <sluice/measured.hpp>
 #include <sluice/permit.hpp>
 #include <sluice/threading.hpp>
 #include <sluice/use_awaitable.hpp>
@@ -411,6 +412,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   }
 
   struct start_send {
+    static constexpr const char* name = "async_send";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -431,6 +433,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   };
 
   struct start_send_reference {
+    static constexpr const char* name = "async_send";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -450,6 +453,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   };
 
   struct start_send_all {
+    static constexpr const char* name = "async_send_all";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -473,6 +477,7 @@ class sender : public detail::channel_end<detail::sender_role, T, Executor, Thre
   };
 
   struct start_reserve {
+    static constexpr const char* name = "async_reserve";
     static constexpr std::size_t argument_count = 1;
     static constexpr bool takes_effect_at_start = true;
 
@@ -528,6 +533,13 @@ class weak_sender {
     if (owner == 0) return {};
     return detail::channel_access::make<sender<T, Executor, Threading>>(state_, owner,
                                                                         *executor_.get());
+  }
+
+  /// What a channel that is `measured` has done, and is doing; as of a sender, and so a way to
+  /// look at a channel without keeping it open.
+  template <class Measured = Threading, class = detail::core::enable_if_measured<Measured>>
+  [[nodiscard]] channel_metrics metrics() const noexcept {
+    return state_ ? state_->metrics() : channel_metrics();
   }
 
   /// The executor of the senders that lock() makes. Must not be called if it knows no channel.

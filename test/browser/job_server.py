@@ -170,7 +170,9 @@ class Clients:
 class Page:
     """What can be seen on the page, and done with it. At the end of its block it is left."""
 
-    figures = "depth capacity running accepted done failed rejected abandoned listeners".split()
+    figures = (
+        "depth capacity most running accepted done failed rejected abandoned listeners"
+    ).split()
 
     def __init__(self, server, console=None):
         """The browser's console may say only what matches the pattern `console`."""
@@ -249,7 +251,8 @@ class JobServerPage(unittest.TestCase):
     def test_events_and_figures_appear_as_jobs_are_done(self):
         with Server("--workers", "1") as server, Page(server) as page:
             page.await_figures(
-                depth=0, capacity=64, running=0, accepted=0, done=0, rejected=0, listeners=1
+                depth=0, capacity=64, most=0, running=0, accepted=0, done=0, rejected=0,
+                listeners=1,
             )
             self.assertEqual(page.events(), [])
             server.post(2)
@@ -281,13 +284,16 @@ class JobServerPage(unittest.TestCase):
         workers = ("--workers", "1", "--legacy-threads", "1")
         with Server(*FOR_EVER, *workers, "--queue", "8") as server, Page(server) as page:
             with Clients(server, 6):
-                page.await_figures(depth=4, capacity=8, running=2, accepted=6, done=0)
+                page.await_figures(depth=4, capacity=8, most=4, running=2, accepted=6, done=0)
                 wait_for("half of the diagram", lambda: page.heights("depth")[-1] == 0.5)
                 started = [detail for kind, detail in page.events() if kind == "started"]
                 self.assertEqual(
                     {detail.split(", ")[1] for detail in started}, {"coroutine 1", "thread 1"}
                 )
-            page.await_figures(depth=0, running=0, accepted=6, done=0, abandoned=6)
+            page.await_figures(depth=0, most=4, running=0, accepted=6, done=0, abandoned=6)
+            # The last has waited for others whose clients have hung up later.
+            self.assertGreater(page.number("longest_wait"), 0)
+            self.assertGreaterEqual(page.number("longest_wait"), page.number("mean_wait"))
             wait_for("the end of the diagram", lambda: page.heights("depth")[-1] == 0)
             self.assertEqual(sum(kind == "abandoned" for kind, _ in page.events()), 6)
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSL-1.0
 #
 # Reads the pages of doc/ as text, without Asciidoctor, and checks
-#   - that each code block is an excerpt from README.md, from a program in test/doc, from an example,
-#     or from a way to install the library, all of them tested, or says why it is not: in a line
-#     before it,
+#   - that each code block is an excerpt from README.md, from a program in test/doc or test/gdb, from
+#     an example, or from a way to install the library, all of them tested, or says why it is not:
+#     in a line before it,
 #       // not compiled: REASON
 #   - that each excerpt is there, and that none has been forgotten;
 #   - that the code in the second column of a table is in a program, if a line before it says so:
@@ -28,7 +28,7 @@ shown=$(mktemp)
 there=$(mktemp)
 trap 'rm -f "$shown" "$there"' EXIT
 
-files='README\.md|test/doc/[a-z_]+\.cpp|example/[0-9a-z_]+(/[0-9a-z_]+)?\.[ch]pp'
+files='README\.md|test/(doc|gdb)/[a-z_]+\.cpp|example/[0-9a-z_]+(/[0-9a-z_]+)?\.[ch]pp'
 files+='|test/install/consumer/CMakeLists\.txt|test/install/ways/[a-z0-9_]+\.sh'
 pattern="^include::\.\./($files)\[tag=([a-z_]+)(,indent=0)?\]$"
 for page in doc/*.adoc; do
@@ -70,14 +70,14 @@ for page in doc/*.adoc; do
 
   while IFS= read -r excerpt; do
     if [[ $excerpt =~ $pattern ]]; then
-      echo "${BASH_REMATCH[1]} ${BASH_REMATCH[3]}" >>"$shown"
+      echo "${BASH_REMATCH[1]} ${BASH_REMATCH[4]}" >>"$shown"
     else
       complain "$page: what kind of excerpt is $excerpt?"
     fi
   done < <(grep '^include::' "$page" || true)
 done
 
-for file in README.md test/doc/*.cpp example/*.cpp example/*/*.[ch]pp \
+for file in README.md test/doc/*.cpp test/gdb/*.cpp example/*.cpp example/*/*.[ch]pp \
   test/install/consumer/CMakeLists.txt test/install/ways/*.sh; do
   # Each excerpt begins and ends, and there is something in between.
   while read -r name; do echo "$file $name" >>"$there"; done < <(

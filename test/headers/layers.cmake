@@ -14,7 +14,7 @@
 
 cmake_minimum_required(VERSION 3.25)
 
-set(vocabulary sluice/error.hpp sluice/threading.hpp)
+set(vocabulary sluice/error.hpp sluice/measured.hpp sluice/threading.hpp)
 set(may_name_detail sluice/detail/awaitable_operation.hpp)
 
 set(compile "")

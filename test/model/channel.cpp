@@ -333,6 +333,38 @@ MODEL_SCENARIO_OF_EACH_KIND(D8_a_loop_that_is_stopped, preempted(1)) {
   for (auto& s : sent) MODEL_EXPECT(s.is(no_error));
 }
 
+// A measured channel takes back nothing that it has counted, whatever becomes of its loop.
+MODEL_SCENARIO(D8_what_a_loop_passes_on_is_counted_once, preempted(2)) {
+  using measured = sluice::measured<threading>;
+  context c;
+  auto [tx, rx] = sluice::make_channel<int, executor, measured>(c.get_executor(), 2);
+  const sluice::weak_sender<int, executor, measured> known(tx);
+  completed looped;
+  std::size_t passed = 0;
+  MODEL_EXPECT(!tx.try_send(1) && !tx.try_send(2));
+  w.worker("worker", c);
+  w.thread("begins and leaves", [&, &end = rx] {
+    end.async_for_each(
+        [&](int) {
+          ++passed;
+          stop_at("in the loop", 0, access::writes);
+        },
+        looped.handler());
+    end = {};
+  });
+  w.thread("watches", [&] {
+    const auto before = known.metrics();
+    const auto after = known.metrics();
+    MODEL_EXPECT(before.received <= after.received);
+    MODEL_EXPECT(after.accepted == 2);
+    MODEL_EXPECT(after.received + after.destroyed + after.buffered == 2);
+  });
+  w.run();
+  const auto all = known.metrics();
+  MODEL_EXPECT(looped.is(aborted));
+  MODEL_EXPECT(all.received == passed && all.destroyed == 2 - passed && all.buffered == 0);
+}
+
 // Permits -----------------------------------------------------------------------------------------
 
 MODEL_SCENARIO(P1_a_reservation_against_cancel, preempted(2)) {

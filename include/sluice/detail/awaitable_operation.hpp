@@ -305,15 +305,19 @@ class suspended_operation {
 };
 
 /// Awaits an operation in the frame of the coroutine.
-template <class Operation, class Frame>
+/**
+ * `Location` is where in the source that is, or nothing: newer releases of Asio want to know it if
+ * handlers are tracked.
+ */
+template <class Operation, class Frame, class... Location>
 class operation_awaiter {
   using inner = suspended_operation<Operation>;
   using inner_awaiter =
       std::decay_t<decltype(std::declval<Frame&>().await_transform(std::declval<inner>()))>;
 
  public:
-  operation_awaiter(Operation& operation, Frame& frame) noexcept
-      : operation_(operation), frame_(frame) {}
+  operation_awaiter(Operation& operation, Frame& frame, const Location&... location) noexcept
+      : operation_(operation), frame_(frame), location_(location...) {}
 
   bool await_ready() {
     operation_.try_now(frame_, ready_);
@@ -323,7 +327,14 @@ class operation_awaiter {
   template <class Handle>
   void await_suspend(Handle handle) {
     suspended_.emplace(operation_);
-    awaiter_.emplace(frame_.await_transform(std::move(*suspended_)));
+    std::apply(
+        [this](const Location&... location) {
+          if constexpr (sizeof...(Location) == 0)
+            awaiter_.emplace(frame_.await_transform(std::move(*suspended_)));
+          else
+            awaiter_.emplace(frame_.await_transform(std::move(*suspended_), 0, location...));
+        },
+        location_);
     awaiter_->await_suspend(handle);
   }
 
@@ -341,7 +352,24 @@ class operation_awaiter {
   typename Operation::ready_result ready_;
   std::optional<inner> suspended_;
   std::optional<inner_awaiter> awaiter_;
+  [[no_unique_address]] std::tuple<Location...> location_;
 };
+
+template <class Operation, class Frame>
+struct awaiter_for {
+  using type = operation_awaiter<Operation, Frame>;
+};
+
+#if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING) && defined(BOOST_ASIO_HAS_SOURCE_LOCATION)
+template <class Operation, class Frame>
+requires requires(Frame& frame, suspended_operation<Operation> inner,
+                  asio::detail::source_location location) {
+  frame.await_transform(std::move(inner), 0, location);
+}
+struct awaiter_for<Operation, Frame> {
+  using type = operation_awaiter<Operation, Frame, asio::detail::source_location>;
+};
+#endif
 
 }  // namespace sluice::detail
 
@@ -415,18 +443,18 @@ class awaitable_async_op<
     Signature,
     sluice::detail::awaitable_operation<OwnExecutor, OwnSignature, Initiation, Arguments...>,
     Executor>
-    : public sluice::detail::operation_awaiter<
+    : public sluice::detail::awaiter_for<
           sluice::detail::awaitable_operation<OwnExecutor, OwnSignature, Initiation, Arguments...>,
-          awaitable_frame_base<Executor>> {
+          awaitable_frame_base<Executor>>::type {
   using operation =
       sluice::detail::awaitable_operation<OwnExecutor, OwnSignature, Initiation, Arguments...>;
   using frame = awaitable_frame_base<Executor>;
+  using awaiter = typename sluice::detail::awaiter_for<operation, frame>::type;
 
  public:
-  // With handler tracking Asio adds where in the source it is.
   template <class... Location>
-  awaitable_async_op(operation&& awaited, frame* awaiting, const Location&...) noexcept
-      : sluice::detail::operation_awaiter<operation, frame>(awaited, *awaiting) {}
+  awaitable_async_op(operation&& awaited, frame* awaiting, const Location&... location) noexcept
+      : awaiter(awaited, *awaiting, location...) {}
 };
 
 }  // namespace boost::asio::detail

@@ -101,7 +101,7 @@ class batch_receiver {
   }
 
  private:
-  using claim = std::unique_ptr<core::batch<T>>;
+  using claim = typename State::claim;
 
   static constexpr bool is_direct = std::is_same_v<Allocator, std::allocator<T>>;
 
@@ -134,7 +134,7 @@ class batch_receiver {
 
   static bool make_claim(claim& claimed) noexcept {
     if constexpr (!is_direct) {
-      claimed.reset(new (std::nothrow) core::batch<T>());
+      claimed.reset(new (std::nothrow) typename State::batch_type());
       return claimed != nullptr;
     } else {
       return true;
@@ -217,7 +217,7 @@ class for_each_step : public step<State, core::batch_waiter> {
   for_each_step(core::waiter::function on_wake, core::waiter::function on_drop,
                 core::state_ref<State> counted, std::uint64_t owner_id, Function&& f)
       : base(on_wake, on_drop, std::move(counted), owner_id),
-        batch_(std::make_unique<core::batch<T>>()),
+        batch_(std::make_unique<typename State::batch_type>()),
         function_(std::move(f)) {}
 
   core::started start() noexcept {
@@ -273,7 +273,7 @@ class for_each_step : public step<State, core::batch_waiter> {
     }
   }
 
-  std::unique_ptr<core::batch<T>> batch_;
+  typename State::claim batch_;
   Function function_;
   std::size_t budget_ = in_a_row;
 };

@@ -9,6 +9,7 @@
 #include <sluice/detail/initiation.hpp>
 #include <sluice/detail/message_type.hpp>
 #include <sluice/error.hpp>
+#include <sluice/measured.hpp>
 #include <sluice/threading.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -59,6 +60,17 @@ class channel_end : private requires_message_type<T>,
 
   [[nodiscard]] std::size_t sender_count() const noexcept { return look().senders; }
   [[nodiscard]] std::size_t receiver_count() const noexcept { return look().receivers; }
+
+  /// What a channel that is `measured` has done, and is doing. Other channels do not have this
+  /// function.
+  /**
+   * For an empty handle all figures are 0. Never blocks. Complexity: linear in the number of
+   * operations that wait.
+   */
+  template <class Measured = Threading, class = core::enable_if_measured<Measured>>
+  [[nodiscard]] channel_metrics metrics() const noexcept {
+    return this->state_ ? this->state_->metrics() : channel_metrics();
+  }
 
   /// Whether both are ends of one channel. Empty handles belong to none.
   template <class Role2, class Executor2>

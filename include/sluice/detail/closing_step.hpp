@@ -38,6 +38,7 @@ class closing_step : public step<State, core::waiter> {
 
 /// How such an operation begins, for an initiation.
 struct start_closing {
+  static constexpr const char* name = "async_wait_closed";
   static constexpr std::size_t argument_count = 0;
   static constexpr bool takes_effect_at_start = true;
 

@@ -29,6 +29,7 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/initiation.hpp>
+#include <sluice/detail/tracking.hpp>
 #include <sluice/error.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -37,6 +38,7 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detail/handler_tracking.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
@@ -112,13 +114,16 @@ class loop_end {
 
 /// The completion handler of the loop's coroutine.
 template <class Handler>
-class loop_handler {
+class loop_handler BOOST_ASIO_INHERIT_TRACKED_HANDLER {
  public:
   explicit loop_handler(Handler&& handler) : handler_(std::move(handler)) {}
 
   void operator()(std::exception_ptr thrown, error_code ec) {
+    BOOST_ASIO_HANDLER_COMPLETION((*this));
     if (thrown) std::rethrow_exception(thrown);
+    BOOST_ASIO_HANDLER_INVOCATION_BEGIN((ec));
     std::move(handler_)(ec);
+    BOOST_ASIO_HANDLER_INVOCATION_END;
   }
 
   const Handler& handler() const noexcept { return handler_; }
@@ -194,11 +199,14 @@ void spawn_for_each(Handler&& handler, const IoExecutor& ex, State state, std::u
   // Before the handler is moved away: arguments are evaluated in any order.
   const auto own =
       pick_loop_executor<std::is_convertible_v<own_executor, loop_executor>>(handler, ex);
+  loop_handler<std::decay_t<Handler>> at_end(std::move(handler));
+  BOOST_ASIO_HANDLER_CREATION(
+      (tracked_context(nullptr), at_end, "sluice", state.get(), 0, "async_for_each"));
   boost::asio::co_spawn(
       own,
       for_each_awaiting<StartReceive, T, typename State::element_type, IoExecutor, loop_executor>(
           std::move(state), owner, ex, function(std::forward<Function>(f))),
-      loop_handler<std::decay_t<Handler>>(std::move(handler)));
+      std::move(at_end));
 }
 
 }  // namespace sluice::detail

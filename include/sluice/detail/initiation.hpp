@@ -12,6 +12,7 @@
 #include <sluice/detail/default_token.hpp>
 #include <sluice/detail/executor_holder.hpp>
 #include <sluice/detail/handler_request.hpp>
+#include <sluice/detail/tracking.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -189,6 +190,7 @@ struct calls_back_when_tried<Start, std::enable_if_t<Start::calls_back_when_trie
 /**
  * Start::begin<Handler>(...)     makes an operation of it
  * Start::try_now(...)            calls the handler now if the operation is ready, else does nothing
+ * Start::name                    that of the function, for handler tracking
  * Start::argument_count          how many arguments it has besides the handler
  * Start::takes_effect_at_start   true for those that do; may be missing
  * Start::may_spawn               true for those that do; may be missing
@@ -285,7 +287,8 @@ class handle_initiation {
     }
     from_handle([&](auto& state, std::uint64_t owner, auto& executor) {
       if constexpr (only_asks<handler_type>) {
-        Start::try_now(state.get(), std::forward<Handler>(handler),
+        Start::try_now(state.get(),
+                       telling(std::forward<Handler>(handler), Start::name, state.get()),
                        std::forward<Arguments>(arguments)...);
       } else {
         with_some_executor(executor, [&](const auto& ex) {

@@ -45,6 +45,7 @@ class oneshot_receive_step : public step<State, core::waiter> {
 /// How such an operation begins, for an initiation.
 template <class T>
 struct start_oneshot_receive {
+  static constexpr const char* name = "async_receive";
   static constexpr std::size_t argument_count = 0;
 
   template <class Handler, class IoExecutor, class State, class Owner>

@@ -22,6 +22,7 @@
 #include <sluice/detail/handler_request.hpp>
 #include <sluice/detail/operation_executors.hpp>
 #include <sluice/detail/submission.hpp>
+#include <sluice/detail/tracking.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -274,8 +275,8 @@ class operation final
 
   void track_creation() {
 #if defined(BOOST_ASIO_ENABLE_HANDLER_TRACKING)
-    if (asio::execution_context* context = context_of(executors::io_executor()))
-      BOOST_ASIO_HANDLER_CREATION((*context, *this, "sluice", this->state(), 0, Step::name));
+    BOOST_ASIO_HANDLER_CREATION((tracked_context(context_of(executors::io_executor())), *this,
+                                 "sluice", this->state(), 0, Step::name));
 #endif
   }
 

@@ -236,7 +236,7 @@ class handle_case {
 
  public:
   using executor_type = typename handle_type::executor_type;
-  using threading_type = typename handle_type::threading_type;
+  using threading_type = core::synchronisation<typename handle_type::threading_type>;
   using attempt = Attempt;
   using step = typename Attempt::step;
   using result_type = typename step::result_type;
@@ -296,10 +296,10 @@ class send_case {
 
  public:
   using executor_type = Executor;
-  using threading_type = Threading;
+  using threading_type = core::synchronisation<Threading>;
   using result_type = std::tuple<error_code>;
   using value_type = std::monostate;
-  using sent_type = T;
+  using permit_type = permit<T, Threading>;
   using subject_type = state_type;
   static constexpr bool can_be_tried = true;
 

@@ -186,10 +186,9 @@ class receive_entry : public step_entry<Threading, Step> {
 /// rendezvous, where there are no places, it waits for a receive to meet.
 template <class Threading, class Case>
 class send_entry
-    : public step_entry<Threading, reserve_step<permit<typename Case::sent_type, Threading>,
-                                                typename Case::subject_type>> {
-  using step =
-      reserve_step<permit<typename Case::sent_type, Threading>, typename Case::subject_type>;
+    : public step_entry<Threading,
+                        reserve_step<typename Case::permit_type, typename Case::subject_type>> {
+  using step = reserve_step<typename Case::permit_type, typename Case::subject_type>;
   using base = step_entry<Threading, step>;
 
  public:

@@ -12,9 +12,11 @@
 #include <sluice/detail/select_order.hpp>
 #include <sluice/detail/select_step.hpp>
 #include <sluice/detail/select_try.hpp>
+#include <sluice/detail/tracking.hpp>
 
 #include <boost/asio/associated_executor.hpp>
 
+#include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -50,8 +52,10 @@ class select_initiation {
       tried_ = true;
       if (is_turn_of_foreign()) return;
       typename set::result_type result;
-      if (try_cases<set>(select.cases(), result))
-        std::apply([&](auto&... values) { std::move(handler)(std::move(values)...); }, result);
+      if (try_cases<set>(select.cases(), result)) {
+        auto&& told = telling(std::forward<Handler>(handler), "async_wait", std::addressof(select));
+        std::apply([&](auto&... values) { std::move(told)(std::move(values)...); }, result);
+      }
     } else {
       with_some_executor(executor_, [&](const auto& ex) {
         begin(handler_type(std::forward<Handler>(handler)), ex,

@@ -65,7 +65,7 @@ struct entry_of<Case, Environment, std::enable_if_t<is_channel_receive<Case>::va
 template <class T, class Source, class Executor, class Threading, class Environment>
 struct entry_of<send_case<T, Source, Executor, Threading>, Environment> {
   using case_type = send_case<T, Source, Executor, Threading>;
-  using type = send_entry<Threading, case_type>;
+  using type = send_entry<typename Environment::threading_type, case_type>;
 };
 
 template <class Clock, bool IsRelative, class Environment>

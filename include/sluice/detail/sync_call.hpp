@@ -218,7 +218,7 @@ class handle_initiation;
 template <class Start, class Handle, class Holder>
 struct threading_of<handle_initiation<Start, Handle, Holder>,
                     std::void_t<typename Handle::threading_type>> {
-  using type = typename Handle::threading_type;
+  using type = core::synchronisation<typename Handle::threading_type>;
 };
 
 template <class Ours>

@@ -5,8 +5,10 @@
 // What the two blocking ends have in common: an end of a channel, and all of it that neither blocks
 // nor is asynchronous.
 
+#include <sluice/detail/core/channel_meter.hpp>
 #include <sluice/detail/initiation.hpp>
 #include <sluice/error.hpp>
+#include <sluice/measured.hpp>
 #include <sluice/threading.hpp>
 
 #include <cstddef>
@@ -17,9 +19,10 @@ namespace sluice::detail {
 
 template <class End>
 class sync_end {
-  static_assert(!std::is_same_v<typename End::threading_type, single_threaded>,
-                "sluice: a channel that is single_threaded has no other thread that a blocked one "
-                "could wait for: make it with multi_threaded, or use the try_ functions");
+  static_assert(
+      !std::is_same_v<core::synchronisation<typename End::threading_type>, single_threaded>,
+      "sluice: a channel that is single_threaded has no other thread that a blocked one "
+      "could wait for: make it with multi_threaded, or use the try_ functions");
 
  public:
   using value_type = typename End::value_type;
@@ -49,6 +52,12 @@ class sync_end {
   [[nodiscard]] bool full() const noexcept { return end_.full(); }
   [[nodiscard]] std::size_t sender_count() const noexcept { return end_.sender_count(); }
   [[nodiscard]] std::size_t receiver_count() const noexcept { return end_.receiver_count(); }
+
+  /// What a channel that is measured has done, and is doing.
+  template <class Measured = threading_type, class = core::enable_if_measured<Measured>>
+  [[nodiscard]] channel_metrics metrics() const noexcept {
+    return end_.metrics();
+  }
 
   /// Whether both are ends of one channel. The other may be blocking or asynchronous.
   template <class Other>

@@ -103,6 +103,7 @@ class watch_wait_for_step : public step<State, typename State::waiter_type> {
 
 /// How such an operation begins, for an initiation.
 struct start_watch_changed {
+  static constexpr const char* name = "async_changed";
   static constexpr std::size_t argument_count = 1;
 
   template <class Handler, class IoExecutor, class State, class Owner>
@@ -124,6 +125,7 @@ struct start_watch_changed {
 
 template <class T>
 struct start_watch_wait_for {
+  static constexpr const char* name = "async_wait_for";
   static constexpr std::size_t argument_count = 2;
   static constexpr bool calls_back_when_tried = true;
 

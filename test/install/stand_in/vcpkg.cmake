@@ -28,11 +28,14 @@ function(vcpkg_cmake_install)
   execute_process(COMMAND_ERROR_IS_FATAL ANY COMMAND ${CMAKE_COMMAND} --install ${build})
 endfunction()
 
-# Moves the package for CMake to share/PORT, which is one folder nearer to the prefix.
+# Moves the package for CMake to share/PORT, which is one folder nearer to the prefix. There may be
+# other files already.
 function(vcpkg_cmake_config_fixup)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" CONFIG_PATH "")
   set(share ${CURRENT_PACKAGES_DIR}/share/${PORT})
-  file(RENAME ${CURRENT_PACKAGES_DIR}/${arg_CONFIG_PATH} ${share})
+  file(GLOB package ${CURRENT_PACKAGES_DIR}/${arg_CONFIG_PATH}/*)
+  file(COPY ${package} DESTINATION ${share})
+  file(REMOVE_RECURSE ${CURRENT_PACKAGES_DIR}/share/cmake)
   file(READ ${share}/${PORT}Targets.cmake targets)
   set(one_up "get_filename_component(_IMPORT_PREFIX \"\${_IMPORT_PREFIX}\" PATH)\n")
   string(REPLACE "${one_up}${one_up}" "${one_up}" targets "${targets}")

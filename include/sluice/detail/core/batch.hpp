@@ -9,6 +9,8 @@
 // A batch belongs to its receive, except for its tally, and `returned_batches` to the lock of the
 // state. The values of a batch stood side by side in the line, so one number tells their place.
 
+#include <sluice/detail/core/channel_meter.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +38,9 @@ class batch_tally {
   std::atomic<std::size_t> left_{0};  // written by the owner of the batch
 };
 
+/// `T` is what lies in the buffer of the channel.
 template <class T>
-class batch final : public batch_tally {
+class batch final : public batch_tally, public stopwatch<T> {
  public:
   /// About a kilobyte, and a number of messages that does not keep others waiting.
   static constexpr std::size_t slots = sizeof(T) >= 1024       ? 1
@@ -56,8 +59,9 @@ class batch final : public batch_tally {
   std::size_t size() const noexcept { return last_ - first_; }
 
   /// Appends a value to a batch that has a free slot behind its last one.
-  void push(T&& value) noexcept {
-    ::new (static_cast<void*>(memory_ + last_ * sizeof(T))) T(std::move(value));
+  template <class Value>
+  void push(Value&& value) noexcept {
+    ::new (static_cast<void*>(memory_ + last_ * sizeof(T))) T(std::forward<Value>(value));
     ++last_;
     leave(size());
   }
@@ -65,14 +69,16 @@ class batch final : public batch_tally {
   /// Gives the oldest value to `sink`, as an rvalue; there must be one.
   template <class Sink>
   void pop(Sink&& sink) noexcept {
-    sink(std::move(front()));
+    sink(std::move(stored_front()));
     drop_front();
   }
 
-  T& front() noexcept { return *std::launder(reinterpret_cast<T*>(memory_ + first_ * sizeof(T))); }
+  auto& front() noexcept { return value_of(stored_front()); }
 
   void drop_front() noexcept {
-    front().~T();
+    // Unless it was given back this is when the value is passed on.
+    this->stop(stored_front());
+    stored_front().~T();
     ++first_;
     ++place;
     leave(size());
@@ -83,6 +89,10 @@ class batch final : public batch_tally {
   std::unique_ptr<batch> next;  // among those that were returned
 
  private:
+  T& stored_front() noexcept {
+    return *std::launder(reinterpret_cast<T*>(memory_ + first_ * sizeof(T)));
+  }
+
   alignas(T) unsigned char memory_[slots * sizeof(T)];
   std::size_t first_ = 0;
   std::size_t last_ = 0;

@@ -277,10 +277,26 @@ class channel_core : public wait_state<Threading> {
   }
 
   [[gnu::noinline]] void recount_claimed(wake_list& wakes) noexcept {
+    if (count_passed_on() != 0) rebalance(wakes);
+  }
+
+  std::size_t count_passed_on() noexcept {
     std::size_t passed_on = 0;
     for (waiter* w = batches_.front(); w != nullptr; w = w->next)
       passed_on += count_passed_on(static_cast<batch_waiter&>(*w));
-    if (passed_on != 0) rebalance(wakes);
+    return passed_on;
+  }
+
+  /// How many values there are, without what batches have passed on meanwhile, whose places stay as
+  /// they are.
+  std::size_t held() const noexcept {
+    std::size_t count = buffered_ + claimed_;
+    for (waiter* w = batches_.front(); w != nullptr; w = w->next) {
+      const batch_tally* const b = static_cast<batch_waiter&>(*w).in_hand;
+      const std::size_t left = b != nullptr ? b->left() : 0;
+      if (b != nullptr && left < b->claimed) count -= b->claimed - left;
+    }
+    return count;
   }
 
   bool has_free_slots(std::size_t wanted) const noexcept {

@@ -3,7 +3,8 @@
 #define SLUICE_DETAIL_CORE_CHANNEL_STATE_HPP
 
 // The typed half of a channel: the buffer, and everything that moves a value. Who waits, who was
-// promised what and when the channel ends is decided in channel_core, which knows no values.
+// promised what and when the channel ends is decided in channel_core, which knows no values. What
+// is measured, if it is, is in channel_meter; `stored` is what lies in the buffer for a value.
 //
 // A value has one owner at any time: its sender (the caller, or a pending send), the buffer, or
 // the receiver that commits. Moving it on is the only user code that runs under the lock, and it
@@ -11,6 +12,7 @@
 
 #include <sluice/detail/core/batch.hpp>
 #include <sluice/detail/core/channel_core.hpp>
+#include <sluice/detail/core/channel_meter.hpp>
 #include <sluice/detail/core/value_queue.hpp>
 
 #include <cstddef>
@@ -32,12 +34,16 @@ class send_waiter : public offer_waiter {
 };
 
 template <class T, class Threading>
-class channel_state final : public channel_core<Threading> {
-  using base = channel_core<Threading>;
-  using claim = std::unique_ptr<batch<T>>;
+class channel_state final : public channel_core<synchronisation<Threading>>,
+                            private channel_meter<T, Threading> {
+  using base = channel_core<synchronisation<Threading>>;
+  using meter = channel_meter<T, Threading>;
+  using typename meter::stored;
 
  public:
   using typename base::section;
+  using batch_type = batch<stored>;
+  using claim = std::unique_ptr<batch_type>;
 
   explicit channel_state(std::size_t capacity) noexcept
       : base(capacity), values_(capacity, spare_limit(capacity)) {}
@@ -67,7 +73,10 @@ class channel_state final : public channel_core<Threading> {
     if (full && base::buffered_ == 0) return outcome::none;
     // The new value is stored first: if that fails, nothing has happened.
     if (!store(value)) return outcome::no_memory;
-    if (full) pop([&](T&& oldest) { displaced.emplace(std::move(oldest)); });
+    if (full) {
+      pop([&](stored&& oldest) { displaced.emplace(std::move(value_of(oldest))); });
+      meter::count_displaced();
+    }
     base::wake_receivers(s.wakes);
     return outcome::success;
   }
@@ -164,7 +173,7 @@ class channel_state final : public channel_core<Threading> {
     // With nobody in line and nothing closed or given back, a free place makes nothing possible.
     if (base::all_of(base::is_line_empty(), returned_.empty(), !base::closed_,
                      base::buffered_ > base::promised())) {
-      values_.pop(sink);
+      values_.pop(meter::receiving(sink));
       --base::buffered_;
       return outcome::success;
     }
@@ -174,7 +183,7 @@ class channel_state final : public channel_core<Threading> {
   template <class Sink>
   outcome try_receive(std::size_t limit, Sink&& sink, section& s) noexcept {
     if (std::size_t found = unpromised()) {
-      take(found < limit ? found : limit, sink, s);
+      take(found < limit ? found : limit, meter::receiving(sink), s);
       return outcome::success;
     }
     return is_at_end(s) ? outcome::closed : outcome::none;
@@ -193,7 +202,7 @@ class channel_state final : public channel_core<Threading> {
       if (base::receiver_count_ == 0) {
         result = outcome::aborted;
       } else if (std::size_t found = within_reach()) {
-        take(found < limit ? found : limit, sink, s);
+        take(found < limit ? found : limit, meter::receiving(sink), s);
         result = outcome::success;
       } else if (is_at_end(s)) {
         result = outcome::closed;
@@ -292,13 +301,30 @@ class channel_state final : public channel_core<Threading> {
 
   /// The last receiver goes: what is buffered is destroyed now, not with the last handle.
   void remove_receiver() noexcept {
-    value_queue<T> remains(0, 0);
-    returned_batches<T> returned;
+    value_queue<stored> remains(0, 0);
+    returned_batches<stored> returned;
     section s(*this);
     if (--base::receiver_count_ != 0) return;
+    if constexpr (is_measured<Threading>) {
+      base::count_passed_on();
+      meter::count_destroyed(base::held());
+    }
     base::abandon_receiving(s.wakes);
     values_.swap(remains);
     returned_.swap(returned);
+  }
+
+  /// What there is to see in a channel that is measured.
+  auto metrics() noexcept {
+    section s(*this);
+    auto seen = meter::measured_so_far();
+    seen.buffered = base::held();
+    seen.received = seen.accepted - seen.displaced - seen.destroyed - seen.buffered;
+    seen.waiting_sends = base::senders_.length();
+    seen.waiting_reservations = base::reservers_.length();
+    seen.waiting_receives = base::receivers_.length();
+    seen.woken_receives = base::promised();
+    return seen;
   }
 
  private:
@@ -360,7 +386,7 @@ class channel_state final : public channel_core<Threading> {
     if (!base::all_of(base::is_quiet(), base::buffered_ < base::capacity_) || !values_.has_room())
       return false;
     values_.push(std::move(value));
-    ++base::buffered_;
+    count_stored();
     return true;
   }
 
@@ -369,7 +395,7 @@ class channel_state final : public channel_core<Threading> {
       values_.push(std::move(value));
     else if (!store_in_new_block(value))
       return false;
-    ++base::buffered_;
+    count_stored();
     return true;
   }
 
@@ -382,6 +408,17 @@ class channel_state final : public channel_core<Threading> {
     }
   }
 
+  void count_stored() noexcept {
+    ++base::buffered_;
+    meter::count_accepted();
+    note_more();
+  }
+
+  void note_more() noexcept {
+    if constexpr (is_measured<Threading>)
+      meter::note_more(base::buffered_ + base::claimed_, [this] { return base::held(); });
+  }
+
   // What came back is older than what is buffered.
   template <class Sink>
   void pop(Sink&& sink) noexcept {
@@ -392,7 +429,7 @@ class channel_state final : public channel_core<Threading> {
     --base::buffered_;
   }
 
-  /// Gives values to `sink`: the buffer comes first, then the pending sends in their order. There
+  /// Gives values to `sink`, as they are stored: the buffer comes first, then the pending sends in their order. There
   /// are at least `count` of them.
   template <class Sink>
   void take(std::size_t count, Sink&& sink, section& s) noexcept {
@@ -405,6 +442,7 @@ class channel_state final : public channel_core<Threading> {
   [[gnu::noinline]] void take_from_line(std::size_t count, Sink& sink, section& s) noexcept {
     for (; count != 0; --count) {
       auto& sender = static_cast<send_waiter<T>&>(*base::senders_.front());
+      meter::count_accepted();
       sink(std::move(*sender.offered));
       advance(sender, s.wakes);
     }
@@ -419,17 +457,18 @@ class channel_state final : public channel_core<Threading> {
   /// Moves up to `count` values that stand side by side into a batch. Buffered ones keep their
   /// places; the value of a pending send has none, so it is taken alone. If it `may_come_back` it
   /// counts as claimed before it is taken, or the channel would end by that.
-  void fill(batch<T>& b, std::size_t count, bool may_come_back, section& s) noexcept {
-    auto sink = [&](T&& value) { b.push(std::move(value)); };
+  void fill(batch_type& b, std::size_t count, bool may_come_back, section& s) noexcept {
+    auto sink = [&](auto&& value) { b.push(std::move(value)); };
     if (base::buffered_ == 0) {
       b.place = base::take_number();
       b.claimed = may_come_back ? 1 : 0;
       base::claimed_ += b.claimed;
+      note_more();
       return take(1, sink, s);
     }
     std::size_t most = base::buffered_;
     if (!returned_.empty()) most = returned_.front().size();
-    if (most > batch<T>::slots) most = batch<T>::slots;
+    if (most > batch_type::slots) most = batch_type::slots;
     if (count > most) count = most;
     // Only the order of places matters, so what was received alone since has none.
     b.place = returned_.empty() ? base::take_numbers(count) : returned_.front().place;
@@ -442,8 +481,12 @@ class channel_state final : public channel_core<Threading> {
   /// stays in the batch, to be destroyed without the lock.
   void put_back(claim& b) noexcept {
     if (b == nullptr) return;
+    meter::end_batch(*b);
     const std::size_t claimed = std::exchange(b->claimed, 0);
-    if (base::receiver_count_ == 0) return;
+    if (base::receiver_count_ == 0) {
+      if constexpr (is_measured<Threading>) meter::uncount_destroyed(claimed - b->size());
+      return;
+    }
     base::claimed_ -= claimed;
     if (b->empty()) return;
     base::buffered_ += b->size();
@@ -482,8 +525,8 @@ class channel_state final : public channel_core<Threading> {
     }
   }
 
-  value_queue<T> values_;
-  returned_batches<T> returned_;
+  value_queue<stored> values_;
+  returned_batches<stored> returned_;
 };
 
 }  // namespace sluice::detail::core

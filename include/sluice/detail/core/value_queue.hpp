@@ -50,9 +50,10 @@ class value_queue {
   bool has_room() const noexcept { return tail_ != nullptr && last_ != tail_->slots; }
 
   /// Appends a value. Throws std::bad_alloc, and then has changed nothing.
-  void push(T&& value) {
+  template <class Value>
+  void push(Value&& value) {
     if (!has_room()) append_block();
-    ::new (tail_->slot(last_)) T(std::move(value));
+    ::new (tail_->slot(last_)) T(std::forward<Value>(value));
     ++last_;
   }
 

@@ -13,6 +13,7 @@
 //
 // Everything here is protected by the lock of the state.
 
+#include <sluice/detail/core/channel_meter.hpp>
 #include <sluice/detail/core/state.hpp>
 
 #include <cstddef>
@@ -23,6 +24,11 @@ namespace sluice::detail::core {
 
 template <class Threading>
 class wait_state : public state<Threading> {
+  static_assert(
+      !is_measured<Threading>,
+      "sluice: only a channel is measured: make a oneshot, a broadcast or a watch with the "
+      "policy that measured<> is made of, such as multi_threaded");
+
  public:
   using typename state<Threading>::section;
 

@@ -155,6 +155,13 @@ class wait_queue {
   bool empty() const noexcept { return first_ == nullptr; }
   waiter* front() const noexcept { return first_; }
 
+  /// How many stand in it. Takes as long as there are of them.
+  std::size_t length() const noexcept {
+    std::size_t count = 0;
+    for (const waiter* w = first_; w != nullptr; w = w->next) ++count;
+    return count;
+  }
+
   void push_back(waiter& w) noexcept { insert_after(first_ ? first_->previous : nullptr, w); }
 
   /// Puts a waiter back to the place that its number gives it.
