@@ -163,15 +163,14 @@ class Channel(State):
         """What a channel has counted if it is measured."""
         if "::measured<" not in plain(argument(self.state.type, 1)).name:
             return
-        counts = self["counts_"]
         accepted, displaced, destroyed = (
-            int(counts[field]) for field in ("accepted", "displaced", "destroyed")
+            self.number(field) for field in ("accepted_", "displaced_", "destroyed_")
         )
         figures.add("accepted", accepted)
         figures.add("received", accepted - displaced - destroyed - self.size())
         figures.add_if("displaced", displaced)
         figures.add_if("destroyed", destroyed)
-        figures.add("at most", int(counts["most_buffered"]))
+        figures.add("at most", self.number("most_buffered_"))
 
     def number_promised(self):
         return int(self["woken_"]["size_"])
