@@ -13,6 +13,7 @@
 
 #include <sluice/detail/blocking_executor.hpp>
 #include <sluice/detail/completion_result.hpp>
+#include <sluice/detail/core/channel_meter.hpp>
 #include <sluice/detail/frame_arena.hpp>
 #include <sluice/detail/handler_request.hpp>
 #include <sluice/detail/in_place_slot.hpp>

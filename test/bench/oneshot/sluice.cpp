@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // sluice        oneshots as they come: any_io_executor, no token named
-// sluice-typed  the same, typed on io_context's executor
+// sluice-typed  the same, handles and coroutines typed on io_context's executor
 
 #include "frame/run_context.hpp"
 #include "oneshot/oneshot.hpp"
@@ -28,7 +28,7 @@ template <class Executor>
 using sender = sluice::oneshot_sender<message, Executor>;
 
 template <class Executor>
-asio::awaitable<void> ready(Executor ex, message count, message& sum) {
+asio::awaitable<void, Executor> ready(Executor ex, message count, message& sum) {
   for (message value = 0; value != count; ++value) {
     auto [tx, rx] = sluice::make_oneshot<message, Executor>(ex);
     static_cast<void>(tx.send(message(value)));
@@ -48,7 +48,8 @@ timing run_ready(std::uint64_t messages) {
 }
 
 template <class Executor>
-asio::awaitable<void> wait_first(Executor ex, message count, sender<Executor>& slot, message& sum) {
+asio::awaitable<void, Executor> wait_first(Executor ex, message count, sender<Executor>& slot,
+                                           message& sum) {
   for (; count != 0; --count) {
     auto [tx, rx] = sluice::make_oneshot<message, Executor>(ex);
     slot = std::move(tx);
@@ -58,14 +59,14 @@ asio::awaitable<void> wait_first(Executor ex, message count, sender<Executor>& s
 }
 
 template <class Executor>
-asio::awaitable<void> fill(message count, sender<Executor>& slot) {
+asio::awaitable<void, Executor> fill(message count, sender<Executor>& slot) {
   for (message value = 0; value != count;) {
     if (slot) {
       auto tx = std::move(slot);
       static_cast<void>(tx.send(message(value)));
       ++value;
     }
-    co_await asio::post(asio::use_awaitable);
+    co_await asio::post(asio::use_awaitable_t<Executor>());
   }
 }
 
@@ -89,14 +90,14 @@ struct request {
 };
 
 template <class Executor>
-asio::awaitable<void> actor(sluice::receiver<request<Executor>, Executor> requests) {
+asio::awaitable<void, Executor> actor(sluice::receiver<request<Executor>, Executor> requests) {
   while (auto next = co_await requests.async_receive())
     static_cast<void>(next->reply.send(message(next->value)));
 }
 
 template <class Executor>
-asio::awaitable<void> client(sluice::sender<request<Executor>, Executor> requests, Executor ex,
-                             message count, message& sum) {
+asio::awaitable<void, Executor> client(sluice::sender<request<Executor>, Executor> requests,
+                                       Executor ex, message count, message& sum) {
   for (message value = 0; value != count; ++value) {
     auto [tx, rx] = sluice::make_oneshot<message, Executor>(ex);
     request<Executor> next{value, std::move(tx)};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // sluice        a watch as it comes: any_io_executor, no token named
-// sluice-typed  the same, typed on io_context's executor
+// sluice-typed  the same, handles and coroutines typed on io_context's executor
 
 #include "frame/run_context.hpp"
 #include "watch/watch.hpp"
@@ -25,7 +25,7 @@ namespace {
 namespace asio = boost::asio;
 
 template <class Executor>
-asio::awaitable<void> follow(sluice::watch_receiver<message, Executor> rx, message& sum) {
+asio::awaitable<void, Executor> follow(sluice::watch_receiver<message, Executor> rx, message& sum) {
   while (co_await rx.async_changed()) {
     const auto latest = rx.borrow();
     sum += *latest;
@@ -33,11 +33,11 @@ asio::awaitable<void> follow(sluice::watch_receiver<message, Executor> rx, messa
 }
 
 template <class Executor>
-asio::awaitable<void> produce(sluice::watch_sender<message, Executor> tx, message count) {
+asio::awaitable<void, Executor> produce(sluice::watch_sender<message, Executor> tx, message count) {
   for (message value = 0; value != count; ++value) {
     tx.send(value);
     // Everybody who is woken has a look before it goes on.
-    co_await asio::post(asio::use_awaitable);
+    co_await asio::post(asio::use_awaitable_t<Executor>());
   }
 }
 
