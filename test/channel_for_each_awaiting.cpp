@@ -102,10 +102,10 @@ FLAVOUR_TEST_CASE(D2_each_message_waits_for_the_function_to_be_done_with_the_las
 FLAVOUR_TEST_CASE(D2_a_function_may_return_an_operation_to_await, flavours) {
   asio::io_context context;
   auto [tx, rx] = flavour.open(context);
-  auto [onward, out] = sluice::make_channel<message>(context, 1);
+  auto [in, out] = sluice::make_channel<message>(context, 1);
   begin_sends(tx, 1, 3);
   tx = {};
-  auto loop = begin_for_each(rx, [&onward = onward](message m) {
+  auto loop = begin_for_each(rx, [&onward = in](message m) {
     return onward.async_send(std::move(m), sluice::use_awaitable);
   });
   for (int id = 1; id <= 3; ++id) {
