@@ -269,7 +269,7 @@ class operation final
   }
 
   template <class First, class... Others>
-  static const First& first(const First& value, const Others&...) noexcept {
+  static First& first(First& value, Others&...) noexcept {
     return value;
   }
 

@@ -41,7 +41,10 @@ class observable {
     return *this;
   }
 
-  observable& operator=(const observable& other) noexcept { return *this = U(other); }
+  observable& operator=(const observable& other) noexcept {
+    *this = U(other);
+    return *this;
+  }
 
   // Only the one who holds the lock changes it, so these need not be atomic as a whole.
   observable& operator+=(U more) noexcept { return *this = static_cast<U>(*this + more); }
