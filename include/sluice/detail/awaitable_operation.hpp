@@ -124,15 +124,18 @@ concept knows_whether_it_is_launched =
     requires(Frame& frame) { frame.detach_thread()->entry_point()->is_launching(); };
 
 /// Something that a coroutine has for itself as long as it lives, whichever function of it runs.
-/// Null if there is no way to find it.
+/// Null if there is no way to find it, and for one that cannot have been resumed yet: it may lie
+/// where another one was.
 template <class Frame, class Question = asio::detail::awaitable_thread_has_context_switched>
 const void* identity_of(Frame& frame) noexcept {
   if constexpr (knows_whether_it_was_suspended<Frame>) {
-    return std::addressof(frame.await_transform(Question()).await_resume());
+    const bool& was_suspended = frame.await_transform(Question()).await_resume();
+    return was_suspended ? std::addressof(was_suspended) : nullptr;
   } else if constexpr (knows_whether_it_is_launched<Frame>) {
     auto* thread = frame.detach_thread();
     frame.attach_thread(thread);
-    return thread->entry_point();
+    auto* bottom = thread->entry_point();
+    return bottom->is_launching() ? nullptr : bottom;
   } else {
     return nullptr;
   }
