@@ -218,3 +218,11 @@ BOOST_AUTO_TEST_CASE(a_waiting_thread_can_be_cancelled) {
   other.join();
   swap(receiving, receiving);
 }
+
+BOOST_AUTO_TEST_CASE(B2_an_end_of_nothing_says_closed) {
+  sluice::sync_receiver blocking{sluice::receiver<int>()};
+  BOOST_TEST(!blocking);
+  sluice::error_code ec;
+  BOOST_TEST(!blocking.receive(ec));
+  BOOST_TEST(ec == sluice::error::closed);
+}

@@ -113,8 +113,10 @@ def read(build, include):
             stdout=subprocess.PIPE,
         ).stdout
         for file in json.loads(exported)["data"][0]["files"]:
-            name = str(Path(file["filename"]).relative_to(include))
-            headers[name].add(file["segments"], file["branches"])
+            # Of a program that uses none of the headers everything is exported.
+            path = Path(file["filename"])
+            if path.is_relative_to(include):
+                headers[str(path.relative_to(include))].add(file["segments"], file["branches"])
     merged.unlink()
     for header in headers.values():
         header.finish()
