@@ -13,6 +13,7 @@
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace job_server {
@@ -41,7 +42,8 @@ void report_end(std::exception_ptr problem) {
   try {
     if (problem) std::rethrow_exception(problem);
   } catch (const std::exception& what) {
-    std::cerr << "job_server: a connection failed: " << what.what() << '\n';
+    // In one piece, since the workers report failures, too.
+    std::cerr << "job_server: a connection failed: " + std::string(what.what()) + '\n';
   }
 }
 
@@ -87,7 +89,7 @@ asio::awaitable<void> server::accept_connections() {
     } else if (acceptor_.is_open()) {
       // Most likely there are too many open files. Trying again at once would only burn the
       // processor.
-      std::cerr << "job_server: cannot accept: " << error.message() << '\n';
+      std::cerr << "job_server: cannot accept: " + error.message() + '\n';
       pause.expires_after(std::chrono::milliseconds(100));
       co_await pause.async_wait(as_result);
     }
